@@ -1,0 +1,96 @@
+"""Writes the voice half of the pack in transformers' layout: dia/, dac/ (fp16 safetensors) and
+pack-part.json.
+
+  python export.py --out DIR [--train DIR]      trained weights (EMA) of a training folder
+  python export.py --out DIR --random           seeded random weights of the same shapes
+"""
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from transformers import DacModel, DiaForConditionalGeneration, GenerationConfig
+
+import config as c
+
+SAMPLING = {"temperature": 1.0, "top_p": 0.9, "top_k": 20, "guidance_scale": 2.0}
+
+
+def load_state(model: torch.nn.Module, path: Path) -> None:
+    model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True), strict=True)
+
+
+def generation_config(sampling: dict) -> GenerationConfig:
+    return GenerationConfig(
+        do_sample=True,
+        max_length=c.MAX_FRAMES,
+        decoder_start_token_id=c.BOS,
+        bos_token_id=c.BOS,
+        eos_token_id=c.EOS,
+        pad_token_id=c.PAD,
+        **sampling,
+    )
+
+
+def voice_part(sampling: dict, metrics: dict) -> dict:
+    default = lambda name: {"default": sampling[name]}
+    return {
+        "components": {"dia": "dia", "dac": "dac"},
+        "voice": {
+            "sample_rate": c.SAMPLE_RATE,
+            "frame_rate": c.FRAME_RATE,
+            "max_tokens": c.MAX_FRAMES,
+            "guidance_scale": default("guidance_scale"),
+            "temperature": default("temperature"),
+            "top_p": default("top_p"),
+            "top_k": default("top_k"),
+            "chunk_seconds": {"min": 2, "max": 12},
+            "characters_per_second": 14,
+            "text": {"normaliser": "plain", "numbered_spaces": {"base": c.SPACE_BASE, "count": c.SPACE_COUNT}},
+            "alignment_head": {"layer": c.ALIGNMENT_LAYER, "head": c.ALIGNMENT_HEAD},
+            "speakers": {"S1": "temo", "S2": "felfel"},
+        },
+        "metrics": metrics,
+    }
+
+
+def write_model(model: torch.nn.Module, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {k: v.detach().to(torch.float16).contiguous() for k, v in model.state_dict().items()}
+    if any(not torch.isfinite(t).all() for t in tensors.values()):
+        raise ValueError(f"{folder.name}: a weight is not finite in fp16")
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    model.config.dtype = torch.float16
+    model.config.architectures = [type(model).__name__]
+    model.config.save_pretrained(folder)
+
+
+def export(out: Path, train: Path | None) -> None:
+    torch.manual_seed(0)
+    dia = DiaForConditionalGeneration(c.dia_config())
+    dac = DacModel(c.dac_config())
+    sampling, metrics = dict(SAMPLING), {}
+    if train:
+        load_state(dia, train / "dia-ema.pt")
+        load_state(dac, train / ("dac-refined.pt" if (train / "dac-refined.pt").exists() else "dac.pt"))
+        for name, target in (("sampling.json", sampling), ("metrics.json", metrics)):
+            if (train / name).exists():
+                target.update(json.loads((train / name).read_text()))
+    write_model(dia, out / "dia")
+    write_model(dac, out / "dac")
+    generation_config(sampling).save_pretrained(out / "dia")
+    (out / "voice-part.json").write_text(json.dumps(voice_part(sampling, metrics), indent=2) + "\n")
+    size = sum(f.stat().st_size for f in out.rglob("*.safetensors") if f.parent.name in ("dia", "dac"))
+    print(f"exported to {out}: {size / 1e6:.2f} MB of weights")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--train", type=Path, default=Path(os.environ.get("TRAIN_DIR", "/tmp/train/voice")))
+    parser.add_argument("--random", action="store_true")
+    options = parser.parse_args()
+    export(options.out, None if options.random else options.train)
