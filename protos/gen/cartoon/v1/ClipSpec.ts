@@ -1,0 +1,100 @@
+// Original file: cartoon/v1/render.proto
+
+import type { CharacterWeight as _cartoon_v1_CharacterWeight, CharacterWeight__Output as _cartoon_v1_CharacterWeight__Output } from '../../cartoon/v1/CharacterWeight.ts';
+import type { ContextSpec as _cartoon_v1_ContextSpec, ContextSpec__Output as _cartoon_v1_ContextSpec__Output } from '../../cartoon/v1/ContextSpec.ts';
+import type { PromptAt as _cartoon_v1_PromptAt, PromptAt__Output as _cartoon_v1_PromptAt__Output } from '../../cartoon/v1/PromptAt.ts';
+import type { Long } from '@grpc/proto-loader';
+
+export interface ClipSpec {
+  'prompt'?: (string);
+  /**
+   * Absent (not empty) means zero embeddings where the model asks for them.
+   */
+  'negative_prompt'?: (string);
+  'characters'?: (_cartoon_v1_CharacterWeight)[];
+  /**
+   * Pixels of the result. A pack that cannot draw this size draws its own and scales.
+   */
+  'width'?: (number);
+  'height'?: (number);
+  'num_frames'?: (number);
+  'fps'?: (number | string);
+  'num_inference_steps'?: (number);
+  'guidance_scale'?: (number | string);
+  'guidance_rescale'?: (number | string);
+  /**
+   * Scheduler preset name; empty means the pack's own.
+   */
+  'scheduler'?: (string);
+  'context'?: (_cartoon_v1_ContextSpec | null);
+  /**
+   * 0 to 2^53 - 1.
+   */
+  'seed'?: (number | string | Long);
+  'prompt_travel'?: (_cartoon_v1_PromptAt)[];
+  'clip_skip'?: (number);
+  /**
+   * The last frame leads back into the first.
+   */
+  'loop'?: (boolean);
+  /**
+   * "equal" or "regional" (left/right masks).
+   */
+  'blend'?: (string);
+  /**
+   * 0 keeps the weights still; 1 lets them follow the speaker.
+   */
+  'speaker_focus'?: (number | string);
+  /**
+   * "full" or "fast" (approximations that cost some quality).
+   */
+  'quality'?: (string);
+  '_negative_prompt'?: "negative_prompt";
+}
+
+export interface ClipSpec__Output {
+  'prompt': (string);
+  /**
+   * Absent (not empty) means zero embeddings where the model asks for them.
+   */
+  'negative_prompt'?: (string);
+  'characters': (_cartoon_v1_CharacterWeight__Output)[];
+  /**
+   * Pixels of the result. A pack that cannot draw this size draws its own and scales.
+   */
+  'width': (number);
+  'height': (number);
+  'num_frames': (number);
+  'fps': (number);
+  'num_inference_steps': (number);
+  'guidance_scale': (number);
+  'guidance_rescale': (number);
+  /**
+   * Scheduler preset name; empty means the pack's own.
+   */
+  'scheduler': (string);
+  'context': (_cartoon_v1_ContextSpec__Output | null);
+  /**
+   * 0 to 2^53 - 1.
+   */
+  'seed': (number);
+  'prompt_travel': (_cartoon_v1_PromptAt__Output)[];
+  'clip_skip': (number);
+  /**
+   * The last frame leads back into the first.
+   */
+  'loop': (boolean);
+  /**
+   * "equal" or "regional" (left/right masks).
+   */
+  'blend': (string);
+  /**
+   * 0 keeps the weights still; 1 lets them follow the speaker.
+   */
+  'speaker_focus': (number);
+  /**
+   * "full" or "fast" (approximations that cost some quality).
+   */
+  'quality': (string);
+  '_negative_prompt'?: "negative_prompt";
+}

@@ -1,0 +1,29 @@
+// Original file: cartoon/v1/node.proto
+
+export const NodeHealth = {
+  NODE_HEALTH_UNSPECIFIED: 'NODE_HEALTH_UNSPECIFIED',
+  NODE_HEALTH_STARTING: 'NODE_HEALTH_STARTING',
+  NODE_HEALTH_READY: 'NODE_HEALTH_READY',
+  NODE_HEALTH_BUSY: 'NODE_HEALTH_BUSY',
+  NODE_HEALTH_SETUP_FAILED: 'NODE_HEALTH_SETUP_FAILED',
+  NODE_HEALTH_DEFUNCT: 'NODE_HEALTH_DEFUNCT',
+  NODE_HEALTH_DRAINING: 'NODE_HEALTH_DRAINING',
+} as const;
+
+export type NodeHealth =
+  | 'NODE_HEALTH_UNSPECIFIED'
+  | 0
+  | 'NODE_HEALTH_STARTING'
+  | 1
+  | 'NODE_HEALTH_READY'
+  | 2
+  | 'NODE_HEALTH_BUSY'
+  | 3
+  | 'NODE_HEALTH_SETUP_FAILED'
+  | 4
+  | 'NODE_HEALTH_DEFUNCT'
+  | 5
+  | 'NODE_HEALTH_DRAINING'
+  | 6
+
+export type NodeHealth__Output = typeof NodeHealth[keyof typeof NodeHealth]

@@ -1,0 +1,45 @@
+// Original file: cartoon/v1/render.proto
+
+import type { ClipSpec as _cartoon_v1_ClipSpec, ClipSpec__Output as _cartoon_v1_ClipSpec__Output } from '../../cartoon/v1/ClipSpec.ts';
+import type { SpeechSpec as _cartoon_v1_SpeechSpec, SpeechSpec__Output as _cartoon_v1_SpeechSpec__Output } from '../../cartoon/v1/SpeechSpec.ts';
+import type { OutputSpec as _cartoon_v1_OutputSpec, OutputSpec__Output as _cartoon_v1_OutputSpec__Output } from '../../cartoon/v1/OutputSpec.ts';
+
+export interface RenderSpec {
+  /**
+   * Model pack; empty means the node's default pack.
+   */
+  'pack'?: (string);
+  /**
+   * Absent for a job that only speaks.
+   */
+  'clip'?: (_cartoon_v1_ClipSpec | null);
+  /**
+   * Absent for a job that only draws.
+   */
+  'speech'?: (_cartoon_v1_SpeechSpec | null);
+  'output'?: (_cartoon_v1_OutputSpec | null);
+  /**
+   * Bit-identical results on the same device type, at some cost in speed on a GPU.
+   */
+  'deterministic'?: (boolean);
+}
+
+export interface RenderSpec__Output {
+  /**
+   * Model pack; empty means the node's default pack.
+   */
+  'pack': (string);
+  /**
+   * Absent for a job that only speaks.
+   */
+  'clip': (_cartoon_v1_ClipSpec__Output | null);
+  /**
+   * Absent for a job that only draws.
+   */
+  'speech': (_cartoon_v1_SpeechSpec__Output | null);
+  'output': (_cartoon_v1_OutputSpec__Output | null);
+  /**
+   * Bit-identical results on the same device type, at some cost in speed on a GPU.
+   */
+  'deterministic': (boolean);
+}

@@ -1,0 +1,121 @@
+import { z } from "zod";
+
+/** Largest seed that survives JSON and a double. */
+export const MAX_SEED = Number.MAX_SAFE_INTEGER;
+
+export const SCHEDULER_PRESETS = [
+  "toon",
+  "sdxl-official",
+  "sdxl-diffusers",
+  "sd15",
+  "euler",
+  "ddim",
+  "dpmpp-2m",
+  "dpmpp-2m-karras",
+  "lcm",
+] as const;
+export const FIT_POLICIES = ["pingpong", "loop", "hold", "trim", "pad", "extend"] as const;
+export const OUTPUT_FORMATS = ["mp4", "gif", "wav", "poster"] as const;
+export const CONTEXT_SCHEDULES = ["static", "uniform"] as const;
+export const BLENDS = ["equal", "regional"] as const;
+export const QUALITIES = ["full", "fast"] as const;
+
+const seed = z.int().min(0).max(MAX_SEED);
+const name = z
+  .string()
+  .min(1)
+  .max(64)
+  .regex(/^[a-z0-9][a-z0-9_-]*$/, "lower-case letters, digits, - and _ only");
+
+// Control characters have no place in a prompt; line breaks and tabs do.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the point of the check
+const printable = /^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]*$/u;
+const text = (max: number) => z.string().max(max).regex(printable, "control characters are not allowed");
+
+export const CharacterWeight = z.strictObject({ name, weight: z.number().min(0).max(2) });
+
+export const PromptAt = z.strictObject({ frame: z.int().min(0).max(1023), prompt: text(2000) });
+
+export const ContextSpec = z.strictObject({
+  window: z.int().min(0).max(64),
+  overlap: z.int().min(0).max(32),
+  schedule: z.enum(CONTEXT_SCHEDULES),
+});
+
+export const ClipSpec = z.strictObject({
+  prompt: text(2000).min(1),
+  negative_prompt: text(2000).optional(),
+  characters: z.array(CharacterWeight).max(8),
+  width: z.int().min(64).max(2048),
+  height: z.int().min(64).max(2048),
+  num_frames: z.int().min(1).max(1024),
+  fps: z.number().min(1).max(60),
+  num_inference_steps: z.int().min(1).max(200),
+  guidance_scale: z.number().min(0).max(30),
+  guidance_rescale: z.number().min(0).max(1),
+  scheduler: z.union([z.enum(SCHEDULER_PRESETS), z.literal("")]),
+  context: ContextSpec.nullish(),
+  seed,
+  prompt_travel: z.array(PromptAt).max(64),
+  clip_skip: z.int().min(0).max(4),
+  loop: z.boolean(),
+  blend: z.enum(BLENDS),
+  speaker_focus: z.number().min(0).max(1),
+  quality: z.enum(QUALITIES),
+});
+
+export const SpeechLine = z.strictObject({ speaker: z.string().min(1).max(64), text: text(4000).min(1) });
+
+export const VoicePrompt = z.strictObject({
+  character: name,
+  audio_url: z.url().max(2048),
+  transcript: text(1000).min(1),
+});
+
+export const SpeechSpec = z.strictObject({
+  lines: z.array(SpeechLine).min(1).max(256),
+  max_new_tokens: z.int().min(16).max(8192),
+  guidance_scale: z.number().min(0).max(20),
+  temperature: z.number().min(0).max(3),
+  top_p: z.number().min(0.01).max(1),
+  top_k: z.int().min(1).max(1024),
+  seed,
+  voices: z.array(VoicePrompt).max(8),
+});
+
+export const OutputSpec = z.strictObject({
+  formats: z.array(z.enum(OUTPUT_FORMATS)).min(1),
+  fit: z.enum(FIT_POLICIES),
+  captions: z.boolean(),
+});
+
+/**
+ * The canonical description of a render, field for field the message `cartoon.v1.RenderSpec`.
+ * At least one of `clip` and `speech` is there.
+ */
+export const RenderSpec = z
+  .strictObject({
+    pack: z.union([name, z.literal("")]),
+    clip: ClipSpec.nullish(),
+    speech: SpeechSpec.nullish(),
+    output: OutputSpec,
+    deterministic: z.boolean(),
+  })
+  .refine((spec) => spec.clip != null || spec.speech != null, {
+    message: "give a clip, a speech or both",
+    path: ["clip"],
+  });
+
+export type RenderSpec = z.infer<typeof RenderSpec>;
+export type ClipSpec = z.infer<typeof ClipSpec>;
+export type SpeechSpec = z.infer<typeof SpeechSpec>;
+export type OutputSpec = z.infer<typeof OutputSpec>;
+
+/** A value that was changed on the way in, or a limit that was met while rendering. */
+export const Warning = z.object({
+  field: z.string(),
+  given: z.string(),
+  used: z.string(),
+  rule: z.string(),
+});
+export type Warning = z.infer<typeof Warning>;
