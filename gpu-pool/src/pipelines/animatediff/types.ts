@@ -1,0 +1,118 @@
+import type { CharacterManifest, ClipSpec, Warning } from "@cartoon/protos";
+
+/** Where and how the models run. */
+export interface LoadOptions {
+  /** Folder for graph files built from the configs; created when missing. */
+  cacheDir: string;
+  device: "cpu" | "cuda";
+  /** CPU threads of each session; 0 or absent lets ONNX Runtime choose. */
+  threads?: number;
+}
+
+export interface StepProgress {
+  /** Steps done so far, 1 to `steps`; the first call after a resume reports the step it went on to. */
+  step: number;
+  steps: number;
+  /** Wall seconds of this step. */
+  seconds: number;
+}
+
+/** RGB frames, 8 bits a channel, `[count, height, width, 3]` row-major. */
+export interface RgbFrames {
+  data: Uint8Array;
+  count: number;
+  width: number;
+  height: number;
+}
+
+/** A rough look at the clip: the model's present guess, fewer frames than the clip has. */
+export interface ClipPreview extends RgbFrames {
+  step: number;
+  /** Frames per second that make the preview last as long as the clip. */
+  fps: number;
+}
+
+export interface CheckpointOptions {
+  /** Steps between two checkpoints; 0 writes none. */
+  everySteps: number;
+  /** Takes the serialised state after `step` steps. Awaited before the next step. */
+  save?: (state: Uint8Array, step: number) => void | Promise<void>;
+  /** State of an earlier attempt with the same settings; the result is bit-identical to an unbroken run on the CPU. */
+  resume?: Uint8Array;
+}
+
+/** A frame-by-frame weight of every character, for clips where the picture follows the speaker. */
+export type CharacterFocus = (frame: number) => Readonly<Record<string, number>>;
+
+export interface GenerateOptions {
+  /** Checked before every step and every decode chunk; aborting throws {@link ClipCanceled}. */
+  signal?: AbortSignal;
+  onStep?: (progress: StepProgress) => void | Promise<void>;
+  /** Called after the first step and then at most every `previewEverySeconds`. */
+  onPreview?: (preview: ClipPreview) => void | Promise<void>;
+  previewEverySeconds?: number;
+  /** Called for every chunk of finished frames in order, so that encoding can begin while the rest is decoded. */
+  onFrames?: (chunk: RgbFrames, firstFrame: number) => void | Promise<void>;
+  checkpoint?: CheckpointOptions;
+  /** Multiplies the characters' weights per frame; averaged over a context window. */
+  focus?: CharacterFocus;
+  /** First image of the clip and how much of it is redrawn (0 keeps it, 1 ignores it). */
+  firstImage?: { image: RgbFrames; strength: number };
+  /** FreeNoise-style initial noise for clips longer than one context window. Default: true for those. */
+  freeNoise?: boolean;
+  /** FreeInit refinement passes; 1 means off. */
+  freeInitIterations?: number;
+}
+
+export interface StageTiming {
+  stage: "encode" | "prepare" | "denoise" | "decode";
+  seconds: number;
+}
+
+/** A finished clip at the size that the pack draws; scaling to the size asked for is the caller's. */
+export interface ClipResult {
+  /** `[count, height, width, 3]`, 8-bit RGB. */
+  frames: Uint8Array;
+  count: number;
+  width: number;
+  height: number;
+  fps: number;
+  seed: number;
+  /** Scheduler preset that was used. */
+  scheduler: string;
+  /** Characters with the LoRA weights that were used. */
+  characters: { name: string; weight: number }[];
+  steps: number;
+  timings: StageTiming[];
+  warnings: Warning[];
+}
+
+/** Everything of a ClipSpec but what has a default in the pack may be left out. */
+export type ClipSettings = Pick<ClipSpec, "prompt" | "seed"> & Partial<ClipSpec>;
+
+/** An AnimateDiff model in memory. One `generate` at a time. */
+export interface AnimateDiffPipeline {
+  readonly characters: readonly CharacterManifest[];
+  /** Seconds that loading took, and what was loaded (for "warm" lists). */
+  readonly loadSeconds: number;
+  /**
+   * Draws a clip.
+   * @throws ClipCanceled when `signal` is aborted; Error that names the field for settings that cannot be met.
+   */
+  generate(clip: ClipSettings, options?: GenerateOptions): Promise<ClipResult>;
+  /** Frees the sessions. */
+  close(): Promise<void>;
+}
+
+/** The clip was canceled; carries what was done for the receipt. */
+export class ClipCanceled extends Error {
+  override readonly name = "ClipCanceled";
+  readonly stepsDone: number;
+  readonly stepsTotal: number;
+
+  constructor(stepsDone: number, stepsTotal: number) {
+    super(`canceled after ${stepsDone} of ${stepsTotal} steps`);
+    this.stepsDone = stepsDone;
+    this.stepsTotal = stepsTotal;
+  }
+}
