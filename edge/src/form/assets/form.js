@@ -1,0 +1,383 @@
+// The form's behaviour on top of plain HTML: without it the form still submits and the job page polls.
+const config = JSON.parse(document.getElementById("form-config").textContent);
+const form = document.getElementById("render-form");
+const $ = (id) => document.getElementById(id);
+const HISTORY_KEY = "cartoon-history";
+
+const chosenCharacters = () =>
+  form.character.value === "both"
+    ? ["temo", "felfel"]
+    : form.character.value === ""
+      ? []
+      : [form.character.value];
+
+const suggestionsFor = (value) => config.suggestions[value] ?? [];
+
+function showSuggestions() {
+  const list = suggestionsFor(form.character.value);
+  for (const key of ["prompt", "dialogue"]) {
+    const holder = $(`${key}-suggestions`);
+    holder.replaceChildren(
+      ...list
+        .filter((one) => one[key])
+        .map((one) => {
+          const button = document.createElement("button");
+          button.type = "button";
+          button.textContent = one[key];
+          button.addEventListener("click", () => {
+            form[key].value = one[key];
+            form[key].focus();
+          });
+          return button;
+        }),
+    );
+  }
+  $("blend-field").hidden = form.character.value !== "both";
+}
+
+/** A field that still holds a suggestion follows the character; what a person typed stays. */
+function followCharacter() {
+  const known = Object.values(config.suggestions).flat();
+  const first = suggestionsFor(form.character.value)[0];
+  for (const key of ["prompt", "dialogue"]) {
+    const value = form[key].value.trim();
+    if (first?.[key] && (value === "" || known.some((one) => one[key] === value)))
+      form[key].value = first[key];
+  }
+  showSuggestions();
+}
+
+function showOutputs() {
+  for (const output of form.querySelectorAll("output[data-for]")) {
+    const input = form[output.dataset.for];
+    output.textContent =
+      input.name === "blend" ? `${100 - input.value} : ${input.value}` : Number(input.value).toString();
+  }
+}
+
+const number = (name) => Number(form[name].value);
+
+function requestBody() {
+  const kind = form.kind.value;
+  const body = { output: { fit: form.fit.value, captions: form.captions.checked } };
+  const seed = form.seed.value.trim();
+  if (kind !== "speech") {
+    const names = chosenCharacters();
+    const blend = number("blend") / 100;
+    body.prompt = form.prompt.value;
+    if (form.negative_prompt.value.trim()) body.negative_prompt = form.negative_prompt.value;
+    body.characters =
+      names.length === 2
+        ? [
+            { name: names[0], weight: Number((1 - blend).toFixed(2)) },
+            { name: names[1], weight: Number(blend.toFixed(2)) },
+          ]
+        : names;
+    for (const name of ["width", "height", "num_frames", "fps", "num_inference_steps", "guidance_scale"])
+      body[name] = number(name);
+  }
+  if (kind !== "animation" && form.dialogue.value.trim()) {
+    body.dialogue = form.dialogue.value;
+    body.speech = {};
+    for (const name of ["max_new_tokens", "tts_guidance_scale", "temperature", "top_p", "top_k"])
+      body.speech[name === "tts_guidance_scale" ? "guidance_scale" : name] = number(name);
+  }
+  if (seed !== "") body.seed = Number(seed);
+  return body;
+}
+
+function show(element, visible) {
+  element.hidden = !visible;
+}
+
+function say(text) {
+  $("status").textContent = text;
+}
+
+function showError(text) {
+  const box = $("error");
+  box.textContent = text;
+  show(box, Boolean(text));
+}
+
+function problemText(problem) {
+  const fields = (problem.errors ?? []).map((one) => `${one.pointer ?? ""} ${one.detail ?? ""}`.trim());
+  return [problem.detail ?? problem.title ?? "The request failed.", ...fields].join("\n");
+}
+
+async function call(path, options = {}) {
+  const headers = { ...options.headers };
+  const key = form.api_key?.value;
+  if (key) headers.authorization = `Bearer ${key}`;
+  const response = await fetch(path, { ...options, headers });
+  const type = response.headers.get("content-type") ?? "";
+  const body = type.includes("json") ? await response.json() : await response.text();
+  if (!response.ok)
+    throw new Error(typeof body === "string" ? body || response.statusText : problemText(body));
+  return body;
+}
+
+let watching = null;
+
+const STAGES = {
+  load: "Loading the models",
+  speech: "Making the voices",
+  denoise: "Drawing",
+  decode: "Developing the frames",
+  mux: "Joining picture and sound",
+  upload: "Storing the result",
+};
+
+const seconds = (value) => (value > 0 ? `, about ${Math.max(1, Math.round(value))} s left` : "");
+
+function showJob(job) {
+  show($("empty"), false);
+  const bar = $("bar");
+  show(bar, !isOver(job.status));
+  bar.value = job.progress ?? 0;
+  if (job.status === "queued") {
+    const place = job.queue_position ? ` (place ${job.queue_position})` : "";
+    say(`Waiting in the queue${place}${seconds(job.eta_seconds)}`);
+  } else if (job.status === "running" || job.status === "committing") {
+    const step = job.stage === "denoise" && job.steps ? ` – step ${job.step} of ${job.steps}` : "";
+    say(`${STAGES[job.stage] ?? "Working"}${step}${seconds(job.eta_seconds)}`);
+  } else say(job.status === "succeeded" ? "Done." : job.status === "canceled" ? "Canceled." : "");
+  if (job.status === "failed" || job.status === "timed_out")
+    showError(
+      job.error?.message ?? (job.status === "timed_out" ? "The job took too long." : "The render failed."),
+    );
+  show($("cancel"), !isOver(job.status));
+  $("generate").disabled = !isOver(job.status);
+}
+
+const isOver = (status) => ["succeeded", "failed", "canceled", "timed_out"].includes(status);
+
+const result = (job, name) => job.results?.find((one) => one.name === name);
+
+function mediaElement(kind, job, name) {
+  const found = result(job, name);
+  if (!found) return null;
+  const figure = document.createElement("figure");
+  const caption = document.createElement("figcaption");
+  const media = document.createElement(kind);
+  if (kind === "img") media.alt = `Animated clip: ${job.spec?.clip?.prompt ?? ""}`;
+  else media.controls = true;
+  media.src = found.url;
+  if (kind === "video") {
+    media.autoplay = true;
+    media.playsInline = true;
+    const poster = result(job, "poster.png");
+    if (poster) media.poster = poster.url;
+    const captions = result(job, "captions.vtt");
+    if (captions) {
+      const track = document.createElement("track");
+      Object.assign(track, {
+        kind: "captions",
+        label: "Dialogue",
+        srclang: "en",
+        src: captions.url,
+        default: true,
+      });
+      media.append(track);
+    }
+  }
+  caption.textContent = { video: "Clip with captions", img: "GIF", audio: "Voices" }[kind];
+  figure.append(media, caption);
+  return figure;
+}
+
+function showResults(job) {
+  const media = $("media");
+  media.replaceChildren(
+    ...[
+      mediaElement("video", job, "clip.mp4"),
+      mediaElement("img", job, "clip.gif"),
+      mediaElement("audio", job, "speech.wav"),
+    ].filter(Boolean),
+  );
+  $("downloads").replaceChildren(
+    ...(job.results ?? []).map((one) => {
+      const link = document.createElement("a");
+      link.className = "button";
+      link.href = one.url;
+      link.download = one.name;
+      link.textContent = `${one.name} (${size(one.bytes)})`;
+      return link;
+    }),
+  );
+  const warnings = $("warnings");
+  warnings.replaceChildren(
+    ...(job.warnings ?? []).map((one) => {
+      const item = document.createElement("li");
+      item.textContent = `${one.field}: ${one.given} → ${one.used} (${one.rule})`;
+      return item;
+    }),
+  );
+  show(warnings, Boolean(job.warnings?.length));
+  const seed = job.spec?.clip?.seed ?? job.spec?.speech?.seed;
+  const again = $("same-seed");
+  again.dataset.seed = seed ?? "";
+  again.textContent = `Same seed again (${seed})`;
+  show(again, seed !== undefined);
+}
+
+const size = (bytes) =>
+  bytes > 1e6 ? `${(bytes / 1e6).toFixed(1)} MB` : `${Math.max(1, Math.round(bytes / 1000))} kB`;
+
+function watch(id) {
+  watching?.close();
+  const source = new EventSource(`/v1/renders/${id}/events`);
+  watching = source;
+  let busy = false;
+  const refresh = async () => {
+    if (busy) return;
+    busy = true;
+    try {
+      const job = await call(`/v1/renders/${id}`);
+      if (watching !== source) return;
+      showJob(job);
+      if (isOver(job.status)) {
+        source.close();
+        show($("preview"), false);
+        if (job.status === "succeeded") showResults(job);
+        remember(job);
+      }
+    } catch (error) {
+      showError(error.message);
+    } finally {
+      busy = false;
+    }
+  };
+  source.onmessage = refresh;
+  for (const type of [
+    "progress",
+    "status",
+    "stage",
+    "warning",
+    "succeeded",
+    "failed",
+    "canceled",
+    "timed_out",
+  ])
+    source.addEventListener(type, refresh);
+  source.addEventListener("preview", (event) => {
+    const image = $("preview");
+    const { step } = JSON.parse(event.data);
+    image.src = `/v1/renders/${id}/preview?step=${step ?? 0}`;
+    show(image, true);
+  });
+  source.onerror = () => setTimeout(refresh, 1000);
+  refresh();
+}
+
+function history() {
+  try {
+    return JSON.parse(localStorage.getItem(HISTORY_KEY) ?? "[]");
+  } catch {
+    return [];
+  }
+}
+
+function remember(job) {
+  const text = job.spec?.clip?.prompt ?? job.spec?.speech?.lines?.[0]?.text ?? job.id;
+  const list = [{ id: job.id, text, status: job.status }, ...history().filter((one) => one.id !== job.id)];
+  localStorage.setItem(HISTORY_KEY, JSON.stringify(list.slice(0, 20)));
+  showHistory();
+}
+
+function showHistory() {
+  const list = history();
+  show($("history-card"), list.length > 0);
+  $("history").replaceChildren(
+    ...list.map((one) => {
+      const item = document.createElement("li");
+      const text = document.createElement("span");
+      text.className = "text";
+      text.dir = "auto";
+      text.textContent = one.text;
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = "Show";
+      button.setAttribute("aria-label", `Show ${one.text}`);
+      button.addEventListener("click", () => open(one.id));
+      item.append(text, button);
+      return item;
+    }),
+  );
+}
+
+function open(id) {
+  reset();
+  $("job").dataset.id = id;
+  window.history.replaceState(null, "", `#${id}`);
+  watch(id);
+}
+
+function reset() {
+  showError("");
+  $("media").replaceChildren();
+  $("downloads").replaceChildren();
+  show($("warnings"), false);
+  show($("same-seed"), false);
+  show($("preview"), false);
+}
+
+async function submit(event) {
+  event.preventDefault();
+  reset();
+  show($("empty"), false);
+  $("generate").disabled = true;
+  say("Sending …");
+  try {
+    const job = await call("/v1/renders", {
+      method: "POST",
+      headers: { "content-type": "application/json", "idempotency-key": `"${crypto.randomUUID()}"` },
+      body: JSON.stringify(requestBody()),
+    });
+    remember(job);
+    open(job.id);
+  } catch (error) {
+    $("generate").disabled = false;
+    say("");
+    showError(error.message);
+  }
+}
+
+function code(language) {
+  const url = `${location.origin}/v1/renders`;
+  const json = JSON.stringify(requestBody(), null, 2);
+  if (language === "curl")
+    return `curl -X POST ${url} \\\n  -H 'Content-Type: application/json' \\\n  -d '${json.replaceAll("'", "'\\''")}'`;
+  if (language === "typescript")
+    return `const response = await fetch("${url}", {\n  method: "POST",\n  headers: { "content-type": "application/json" },\n  body: JSON.stringify(${json}),\n});\nconsole.log(await response.json());`;
+  return `import json, urllib.request\n\nbody = json.loads(r'''${json}''')\nrequest = urllib.request.Request("${url}", json.dumps(body).encode(), {"Content-Type": "application/json"})\nprint(json.load(urllib.request.urlopen(request)))`;
+}
+
+for (const button of document.querySelectorAll("button[data-copy]"))
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(code(button.dataset.copy));
+    say(`Copied as ${button.textContent}.`);
+  });
+$("cancel").addEventListener("click", async () => {
+  try {
+    await call(`/v1/renders/${$("job").dataset.id}/cancel`, { method: "POST" });
+    say("Canceling …");
+  } catch (error) {
+    showError(error.message);
+  }
+});
+$("dice").addEventListener("click", () => {
+  form.seed.value = String(Math.floor(Math.random() * 2 ** 31));
+});
+$("same-seed").addEventListener("click", (event) => {
+  form.seed.value = event.currentTarget.dataset.seed;
+  form.requestSubmit();
+});
+form.addEventListener("submit", submit);
+form.addEventListener("input", showOutputs);
+form.character.addEventListener("change", followCharacter);
+for (const element of document.querySelectorAll(".needs-script")) show(element, true);
+showSuggestions();
+showOutputs();
+showHistory();
+if (/^#job_[\w-]+$/.test(location.hash)) open(location.hash.slice(1));
