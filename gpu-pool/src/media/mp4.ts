@@ -1,0 +1,83 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type Caption, toSubRip } from "./captions.ts";
+import type { Fit } from "./fit.ts";
+import { type Frames, frameAt } from "./frames.ts";
+import { runFfmpeg } from "./run-ffmpeg.ts";
+import { fitSound, type Sound, toWav } from "./wav.ts";
+
+export interface Mp4Job {
+  ffmpeg: string;
+  frames: Frames;
+  fit: Fit;
+  /** Pixels of the result; H.264 4:2:0 wants even numbers. */
+  width: number;
+  height: number;
+  sound?: Sound;
+  captions?: Caption[];
+  /** Container metadata; `comment` carries the manifest. */
+  metadata: Record<string, string>;
+  /** Folder for the files that ffmpeg reads. */
+  folder: string;
+  output: string;
+  signal?: AbortSignal;
+}
+
+/**
+ * H.264 (yuv420p, BT.709) with AAC and a text track, index first so that it plays while it loads.
+ * The same input gives the same bytes: no clock and no encoder version goes into the file.
+ */
+export async function encodeMp4(job: Mp4Job): Promise<void> {
+  const { frames, fit, folder } = job;
+  const inputs = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", `${frames.width}x${frames.height}`];
+  inputs.push("-r", String(frames.fps), "-i", "pipe:0");
+  const maps = ["-map", "0:v"];
+  let next = 1;
+  if (job.sound) {
+    const wav = join(folder, "mux.wav");
+    await writeFile(wav, toWav(fitSound(job.sound, fit.seconds)));
+    inputs.push("-i", wav);
+    maps.push("-map", `${next++}:a`, "-c:a", "aac", "-b:a", "128k", "-ac", "1");
+  }
+  const subtitles = job.captions ? toSubRip(job.captions, fit.seconds) : "";
+  if (subtitles) {
+    const srt = join(folder, "mux.srt");
+    await writeFile(srt, subtitles);
+    inputs.push("-f", "srt", "-i", srt);
+    maps.push("-map", `${next++}:s`, "-c:s", "mov_text", "-metadata:s:s:0", "language=eng");
+  }
+  const metadata = join(folder, "mux.ffmeta");
+  await writeFile(metadata, ffmetadata(job.metadata));
+  inputs.push("-f", "ffmetadata", "-i", metadata);
+  maps.push("-map_metadata", String(next));
+  await runFfmpeg({
+    ffmpeg: job.ffmpeg,
+    args: [...inputs, ...maps, ...videoArgs(job), "-movflags", "+faststart", "-f", "mp4", job.output],
+    input: shown(frames, fit.timeline),
+    signal: job.signal,
+  });
+}
+
+function videoArgs({ width, height, frames }: Mp4Job): string[] {
+  const filters = [];
+  if (width !== frames.width || height !== frames.height)
+    filters.push(`scale=${width}:${height}:flags=lanczos`);
+  filters.push("scale=out_color_matrix=bt709:out_range=tv", "format=yuv420p");
+  return [
+    ...["-vf", filters.join(",")],
+    ...["-c:v", "libx264", "-preset", "veryfast", "-tune", "animation", "-crf", "19"],
+    ...["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"],
+    ...["-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact"],
+  ];
+}
+
+function* shown(frames: Frames, timeline: number[]): Generator<Uint8Array> {
+  const black = new Uint8Array(frames.width * frames.height * 3);
+  for (const index of timeline) yield index < 0 ? black : frameAt(frames, index);
+}
+
+function ffmetadata(values: Record<string, string>): string {
+  const quote = (text: string) => text.replace(/[=;#\\\n]/g, (c) => `\\${c}`);
+  const lines = Object.entries(values).map(([key, value]) => `${quote(key)}=${quote(value)}`);
+  return `;FFMETADATA1\n${lines.join("\n")}\n`;
+}
