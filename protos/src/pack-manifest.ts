@@ -37,7 +37,18 @@ export const VoiceManifest = z.object({
   top_p: z.object({ default: z.number() }),
   top_k: z.object({ default: z.int() }),
   chunk_seconds: z.object({ min: z.number(), max: z.number() }),
-  alignment_head: z.tuple([z.int(), z.int()]).optional(),
+  /** Decoder cross-attention head whose weights follow the text: timing of the lines. */
+  alignment_head: z.object({ layer: z.int().min(0), head: z.int().min(0) }).optional(),
+  characters_per_second: z.number().positive().default(14),
+  /** How text becomes bytes. Absent: as written, the way Dia-1.6B reads it. */
+  text: z
+    .object({
+      normaliser: z.enum(["plain", "none"]).default("none"),
+      numbered_spaces: z.object({ base: z.int(), count: z.int().positive() }).optional(),
+    })
+    .optional(),
+  /** Which character each of the model's two voices belongs to. */
+  speakers: z.record(z.string(), z.string()).default({}),
 });
 
 /** `pack.json`: what a model pack holds, its limits, defaults and characters. */
