@@ -1,0 +1,4 @@
+export * from "./dims.ts";
+export { GraphBuilder, type GraphOptions, type WeightView } from "./graph.ts";
+export * as op from "./ops.ts";
+export * from "./types.ts";

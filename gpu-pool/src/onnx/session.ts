@@ -1,0 +1,142 @@
+import type { InferenceSession, Tensor } from "onnxruntime-node";
+import type { DType, OnnxModel, Value } from "../graphs/builder/types.ts";
+import { installModel } from "./model-cache.ts";
+import { loadRuntime } from "./runtime.ts";
+
+export interface SessionOptions {
+  /** Threads inside one operator; default: all cores. */
+  readonly intraOpThreads?: number;
+  /** `cuda` needs the CUDA provider's libraries; default `cpu`. */
+  readonly provider?: "cpu" | "cuda";
+  readonly deviceId?: number;
+  /** Write a Chrome trace of every operator to this file prefix. */
+  readonly profilePrefix?: string;
+  /** ORT session configuration entries, e.g. `{ "session.intra_op.allow_spinning": "0" }`. */
+  readonly config?: Readonly<Record<string, string>>;
+  readonly graphOptimizationLevel?: "disabled" | "basic" | "extended" | "layout" | "all";
+  readonly memoryPattern?: boolean;
+}
+
+/** Data of one tensor. float16 and bfloat16 are bit patterns in a Uint16Array. */
+export type TensorData =
+  | Float32Array
+  | Uint16Array
+  | Int32Array
+  | BigInt64Array
+  | Uint8Array
+  | Int8Array
+  | Int16Array
+  | Float64Array;
+
+export interface TensorValue {
+  readonly dtype: DType;
+  readonly data: TensorData;
+  readonly shape: readonly number[];
+}
+
+export type Feeds = Readonly<Record<string, TensorValue>>;
+export type Outputs = Record<string, TensorValue>;
+
+/** A float32 tensor. */
+export function float32(data: Float32Array, shape: readonly number[]): TensorValue {
+  return { dtype: "float32", data, shape };
+}
+
+/** An int64 tensor from plain numbers. */
+export function int64(values: ArrayLike<number>, shape: readonly number[]): TensorValue {
+  return { dtype: "int64", data: BigInt64Array.from(Array.from(values), BigInt), shape };
+}
+
+/** The named float32 output. @throws when the graph has none of that name or type */
+export function floatOutput(outputs: Outputs, name: string): Float32Array {
+  const data = outputs[name]?.data;
+  if (!(data instanceof Float32Array)) throw new Error(`the graph has no float32 output "${name}"`);
+  return data;
+}
+
+/** A loaded graph. `run` blocks the event loop while it computes. */
+export class Session {
+  readonly inputs: readonly Value[];
+  readonly outputs: readonly Value[];
+  readonly #session: InferenceSession;
+
+  constructor(session: InferenceSession, model: OnnxModel) {
+    this.#session = session;
+    this.inputs = model.inputs;
+    this.outputs = model.outputs;
+  }
+
+  /**
+   * Runs the graph once.
+   * @throws when an input is missing, unknown, or has a wrong type, rank or fixed size
+   */
+  async run(feeds: Feeds): Promise<Outputs> {
+    checkFeeds(this.inputs, feeds);
+    const runtime = loadRuntime();
+    const tensors: Record<string, Tensor> = {};
+    for (const [name, value] of Object.entries(feeds)) tensors[name] = runtime.tensor(value);
+    const results = await this.#session.run(tensors);
+    const outputs: Outputs = {};
+    for (const [name, tensor] of Object.entries(results)) {
+      outputs[name] = {
+        dtype: tensor.type as DType,
+        data: tensor.data as TensorData,
+        shape: tensor.dims,
+      };
+    }
+    return outputs;
+  }
+
+  /** Frees the native memory; the session can't be used afterwards. */
+  async release(): Promise<void> {
+    await this.#session.release();
+  }
+}
+
+function checkFeeds(inputs: readonly Value[], feeds: Feeds): void {
+  const names = new Set(inputs.map((i) => i.name));
+  for (const name of Object.keys(feeds)) {
+    if (!names.has(name)) throw new Error(`the graph has no input "${name}"`);
+  }
+  for (const { name, dtype, shape } of inputs) {
+    const feed = feeds[name];
+    if (!feed) throw new Error(`input "${name}" is missing`);
+    const fits =
+      feed.dtype === dtype &&
+      feed.shape.length === shape.length &&
+      shape.every((d, i) => typeof d === "string" || d === feed.shape[i]);
+    if (!fits) {
+      const got = `${feed.dtype} [${feed.shape.join(", ")}]`;
+      throw new Error(`input "${name}" must be ${dtype} [${shape.join(", ")}], got ${got}`);
+    }
+    const count = feed.shape.reduce((a, b) => a * b, 1);
+    if (count !== feed.data.length) {
+      throw new Error(`input "${name}" has ${feed.data.length} elements, its shape needs ${count}`);
+    }
+  }
+}
+
+/**
+ * Loads a graph into ONNX Runtime.
+ * @param cacheDir folder for graph files; on the same file system as the weights it takes no space for them
+ * @throws when a weight file is missing or the provider can't be loaded
+ */
+export async function createSession(
+  model: OnnxModel,
+  cacheDir: string,
+  options: SessionOptions = {},
+): Promise<Session> {
+  const path = await installModel(model, cacheDir);
+  const runtime = loadRuntime();
+  const session = await runtime.create(path, {
+    executionProviders:
+      options.provider === "cuda" ? [{ name: "cuda", deviceId: options.deviceId ?? 0 }] : ["cpu"],
+    graphOptimizationLevel: options.graphOptimizationLevel ?? "all",
+    enableMemPattern: options.memoryPattern ?? true,
+    logSeverityLevel: 3,
+    ...(options.intraOpThreads ? { intraOpNumThreads: options.intraOpThreads } : {}),
+    ...(options.profilePrefix ? { enableProfiling: true, profileFilePrefix: options.profilePrefix } : {}),
+    ...(options.config ? { extra: { ...options.config } } : {}),
+  });
+  return new Session(session, model);
+}
