@@ -1,0 +1,1 @@
+export { Mt19937 } from "./mt19937.ts";
