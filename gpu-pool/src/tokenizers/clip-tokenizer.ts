@@ -1,0 +1,86 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Tokenizer } from "@huggingface/tokenizers";
+import { z } from "zod";
+
+const TokenName = z.union([
+  z.string(),
+  z.object({ content: z.string() }).transform((token) => token.content),
+]);
+
+const TokenizerConfig = z.looseObject({
+  bos_token: TokenName.default("<|startoftext|>"),
+  eos_token: TokenName.default("<|endoftext|>"),
+  pad_token: TokenName.nullish(),
+  model_max_length: z.number().positive().default(77),
+});
+
+const TokenizerFile = z.looseObject({
+  model: z.looseObject({ type: z.literal("BPE").default("BPE"), vocab: z.record(z.string(), z.int()) }),
+});
+
+/** A CLIP byte-pair tokenizer from a folder with `tokenizer.json` and `tokenizer_config.json`. */
+export class ClipTokenizer {
+  readonly bosId: number;
+  readonly eosId: number;
+  readonly padId: number;
+  /** Tokens of one text encoder pass, BOS and EOS included. */
+  readonly maxLength: number;
+  readonly #tokenizer: Tokenizer;
+
+  constructor(tokenizer: Tokenizer, ids: { bosId: number; eosId: number; padId: number; maxLength: number }) {
+    this.#tokenizer = tokenizer;
+    this.bosId = ids.bosId;
+    this.eosId = ids.eosId;
+    this.padId = ids.padId;
+    this.maxLength = ids.maxLength;
+  }
+
+  /**
+   * @param maxLength positions that the text encoder has; the shorter of this and the tokenizer's own counts
+   * @throws Error when a file is missing or is not a CLIP tokenizer
+   */
+  static async load(folder: string, maxLength: number): Promise<ClipTokenizer> {
+    const tokenizerJson = await readJson(join(folder, "tokenizer.json"), TokenizerFile);
+    const config = await readJson(join(folder, "tokenizer_config.json"), TokenizerConfig);
+    const tokenizer = new Tokenizer(tokenizerJson, config);
+    const idOf = (token: string): number => {
+      const id = tokenizer.token_to_id(token);
+      if (id === undefined) throw new Error(`${folder}: the vocabulary lacks ${JSON.stringify(token)}`);
+      return id;
+    };
+    return new ClipTokenizer(tokenizer, {
+      bosId: idOf(config.bos_token),
+      eosId: idOf(config.eos_token),
+      // Pad ids differ between the two SDXL tokenizers (eos and "!"), so the config decides.
+      padId: idOf(config.pad_token ?? config.eos_token),
+      maxLength: Math.min(maxLength, config.model_max_length),
+    });
+  }
+
+  /**
+   * Token ids of the words alone. Control tokens written out in a prompt ("<|endoftext|>") are dropped: they would
+   * move the place that the pooled embedding is read from.
+   */
+  words(text: string): number[] {
+    const clean = text.toWellFormed().normalize("NFC").trim();
+    if (clean === "") return [];
+    const { ids } = this.#tokenizer.encode(clean, { add_special_tokens: false });
+    return ids.filter((id) => id !== this.bosId && id !== this.eosId);
+  }
+}
+
+async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T> {
+  let json: unknown;
+  try {
+    json = JSON.parse(await readFile(path, "utf8"));
+  } catch (error) {
+    throw new Error(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  const parsed = schema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map(
+    (issue) => `${issue.path.join(".") || "(root)"}: ${issue.message}`,
+  );
+  throw new Error(`${path}: ${problems.join("; ")}`);
+}

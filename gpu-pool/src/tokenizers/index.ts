@@ -1,0 +1,3 @@
+export { ClipTokenizer } from "./clip-tokenizer.ts";
+export { MAX_CHUNKS, type PromptChunk, promptChunks, wordsCut } from "./prompt-chunks.ts";
+export { parsePromptWeights, type WeightedText } from "./prompt-weights.ts";
