@@ -1,0 +1,196 @@
+import { DatabaseSync } from "node:sqlite";
+import type { Database, DatabaseOptions } from "../database.ts";
+import * as sqliteSchema from "../schema/sqlite.ts";
+import { createSealer } from "../secrets/seal.ts";
+import type { Schema, Tx, Verb, Wake } from "../verb.ts";
+import { CREATE_MIGRATIONS_TABLE, CURRENT_VERSION, loadMigrations, pendingMigrations } from "./migrations.ts";
+import { drizzleOnNodeSqlite } from "./node-sqlite.ts";
+import { distinctWakes, WakeHub } from "./wakes.ts";
+
+const BUSY_TIMEOUT_MS = 10_000;
+const DEFAULT_POLL_MS = 250;
+
+/** Opens (and makes) a SQLite file, or a database in memory with `:memory:`. */
+export function openSqlite(path: string, options: DatabaseOptions): Database {
+  const client = new DatabaseSync(path);
+  // First: switching to WAL already needs the lock.
+  client.exec(`pragma busy_timeout = ${BUSY_TIMEOUT_MS}`);
+  client.exec("pragma journal_mode = wal");
+  client.exec("pragma synchronous = full");
+  client.exec("pragma temp_store = memory");
+  try {
+    migrate(client);
+  } catch (error) {
+    client.close();
+    throw error;
+  }
+  return new SqliteDatabase(client, options);
+}
+
+function migrate(client: DatabaseSync): void {
+  client.exec("begin immediate");
+  try {
+    client.exec(CREATE_MIGRATIONS_TABLE);
+    const current = Number(client.prepare(CURRENT_VERSION).get()?.version);
+    for (const migration of pendingMigrations(loadMigrations("sqlite"), current)) {
+      client.exec(migration.sql);
+      const record = client.prepare("insert into schema_migrations values (?, ?, ?)");
+      record.run(migration.version, migration.name, Date.now());
+    }
+    client.exec("commit");
+  } catch (error) {
+    client.exec("rollback");
+    throw error;
+  }
+}
+
+interface PendingWrite {
+  execute(): void;
+  settle(failure: unknown): void;
+}
+
+class SqliteDatabase implements Database {
+  readonly dialect = "sqlite";
+  readonly sealer;
+  readonly now: () => number;
+  readonly #client: DatabaseSync;
+  readonly #db: Tx["db"];
+  readonly #hub = new WakeHub();
+  readonly #poll: ReturnType<typeof setInterval>;
+  #pending: PendingWrite[] = [];
+  #wakes: Wake[] = [];
+  #dataVersion: number;
+  #closed = false;
+
+  constructor(client: DatabaseSync, options: DatabaseOptions) {
+    this.#client = client;
+    this.#db = drizzleOnNodeSqlite(client) as unknown as Tx["db"];
+    this.sealer = options.secretKey ? createSealer(options.secretKey) : null;
+    this.now = options.clock ?? Date.now;
+    this.#dataVersion = this.#readDataVersion();
+    this.#poll = setInterval(() => this.#lookForOtherProcesses(), options.pollMs ?? DEFAULT_POLL_MS);
+    (this.#poll as { unref?: () => void }).unref?.();
+  }
+
+  read<T>(verb: (tx: Tx) => Verb<T>): Promise<T> {
+    try {
+      this.#assertOpen();
+      return Promise.resolve(drive(verb(this.#tx([]))));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /**
+   * Writes that arrive in the same turn of the event loop share one transaction and so one fsync; each has its own
+   * savepoint, so that one that fails takes nothing else with it. All resolve after the commit.
+   */
+  write<T>(verb: (tx: Tx) => Verb<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      let result: T;
+      const wakes: Wake[] = [];
+      const execute = () => {
+        result = drive(verb(this.#tx(wakes)));
+        this.#wakes.push(...wakes);
+      };
+      const settle = (failure: unknown) => (failure === undefined ? resolve(result) : reject(failure));
+      if (this.#pending.push({ execute, settle }) === 1) setImmediate(() => this.#flush());
+    });
+  }
+
+  subscribe(listener: (wake: Wake) => void): () => void {
+    return this.#hub.subscribe(listener);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#flush();
+    this.#closed = true;
+    clearInterval(this.#poll);
+    this.#client.close();
+  }
+
+  #flush(): void {
+    const batch = this.#pending;
+    this.#pending = [];
+    this.#wakes = [];
+    if (batch.length === 0) return;
+    const failures: unknown[] = new Array(batch.length).fill(undefined);
+    try {
+      this.#assertOpen();
+      this.#client.exec("begin immediate");
+      try {
+        batch.forEach((write, i) => {
+          failures[i] = this.#inSavepoint(write);
+        });
+        this.#client.exec("commit");
+      } catch (error) {
+        this.#client.exec("rollback");
+        throw error;
+      }
+    } catch (error) {
+      for (const write of batch) write.settle(error);
+      return;
+    }
+    batch.forEach((write, i) => {
+      write.settle(failures[i]);
+    });
+    this.#hub.emit(distinctWakes(this.#wakes));
+  }
+
+  #inSavepoint(write: PendingWrite): unknown {
+    this.#client.exec("savepoint verb");
+    try {
+      write.execute();
+      return undefined;
+    } catch (error) {
+      this.#client.exec("rollback to verb");
+      return error ?? new Error("A verb threw nothing.");
+    } finally {
+      this.#client.exec("release verb");
+    }
+  }
+
+  #tx(wakes: Wake[]): Tx {
+    return {
+      dialect: "sqlite",
+      owner: this,
+      db: this.#db,
+      t: sqliteSchema as unknown as Schema,
+      now: this.now(),
+      wake: (wake) => wakes.push(wake),
+    };
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new Error("The database is closed.");
+  }
+
+  #readDataVersion(): number {
+    return Number(this.#client.prepare("pragma data_version").get()?.data_version);
+  }
+
+  #lookForOtherProcesses(): void {
+    if (this.#hub.isEmpty) return;
+    const version = this.#readDataVersion();
+    if (version === this.#dataVersion) return;
+    this.#dataVersion = version;
+    this.#hub.emit([{ type: "poll" }]);
+  }
+}
+
+/** Runs a verb to its end on this thread. */
+function drive<T>(verb: Verb<T>): T {
+  let turn = verb.next();
+  while (!turn.done) {
+    let found: unknown;
+    try {
+      found = (turn.value as unknown as { all(): unknown[] }).all();
+    } catch (error) {
+      turn = verb.throw(error);
+      continue;
+    }
+    turn = verb.next(found);
+  }
+  return turn.value;
+}

@@ -1,0 +1,112 @@
+import type { Database } from "../database.ts";
+import { VerbError } from "../errors.ts";
+import type { Sealer } from "../secrets/seal.ts";
+import { rows, run, type Tx, type Verb } from "../verb.ts";
+import { addJobWebhooks } from "../webhooks/job-webhooks.ts";
+import { admit } from "./admission.ts";
+import { coalesce } from "./coalesce.ts";
+import { draftRow, type EnqueueInput } from "./draft.ts";
+import { claimKeys, type Draft, findTwin, identitiesOf } from "./idempotency.ts";
+import { type Job, toJob } from "./job.ts";
+import { nextShares } from "./shares.ts";
+
+/** Rows of one insert: below SQLite's 32,766 parameters. */
+const ROWS_PER_INSERT = 200;
+
+export interface Enqueued {
+  job: Job;
+  /** False when an earlier request had already made the job. */
+  created: boolean;
+}
+
+type Outcome = Enqueued | VerbError;
+
+/**
+ * Puts a job into the queue; resolves when it is durable. Calls that arrive together share a transaction.
+ *
+ * @throws VerbError `tenant_queue_full`, `queue_full`, `idempotency_mismatch`, `id_taken`, `invalid_input`,
+ *   `secret_key_missing`
+ */
+export async function enqueue(db: Database, input: EnqueueInput): Promise<Enqueued> {
+  const outcome = await coalesce(db, enqueueMany, input);
+  if (outcome instanceof Error) throw outcome;
+  return outcome;
+}
+
+/** Puts several jobs into the queue in one transaction; each is taken or refused by itself. */
+export function enqueueMany(db: Database, inputs: EnqueueInput[]): Promise<Outcome[]> {
+  return db.write(function* (tx) {
+    const outcomes = new Array<Outcome>(inputs.length);
+    const drafts: Draft[] = [];
+    inputs.forEach((input, index) => {
+      try {
+        drafts.push({ index, input, row: draftRow(tx.now, db.sealer, input) });
+      } catch (error) {
+        if (!(error instanceof VerbError)) throw error;
+        outcomes[index] = error;
+      }
+    });
+    yield* enqueueDrafts(tx, db.sealer, drafts, outcomes);
+    if (outcomes.some((outcome) => !(outcome instanceof VerbError) && outcome.created))
+      tx.wake({ type: "queued" });
+    return outcomes;
+  });
+}
+
+function* enqueueDrafts(tx: Tx, sealer: Sealer | null, drafts: Draft[], outcomes: Outcome[]): Verb<void> {
+  const [firsts, repeats] = splitRepeats(drafts);
+  const fresh: Draft[] = [];
+  for (const draft of firsts) {
+    const twin = yield* findTwin(tx, draft);
+    if (twin === undefined) fresh.push(draft);
+    else outcomes[draft.index] = twin instanceof VerbError ? twin : { job: twin, created: false };
+  }
+  const admitted = yield* admit(tx, fresh, (draft, refusal) => {
+    outcomes[draft.index] = refusal;
+  });
+  const claimed = yield* claimKeys(tx, admitted);
+  const made = yield* insertJobs(tx, sealer, claimed);
+  for (const { index, row } of made) outcomes[index] = { job: toJob(row), created: true };
+  // What another process has taken meanwhile, and what repeats an earlier draft of this batch, now has a twin.
+  const later = [...admitted.filter((draft) => outcomes[draft.index] === undefined), ...repeats];
+  if (later.length > 0) yield* enqueueDrafts(tx, sealer, later, outcomes);
+}
+
+function splitRepeats(drafts: Draft[]): [Draft[], Draft[]] {
+  const seen = new Set<string>();
+  const firsts: Draft[] = [];
+  const repeats: Draft[] = [];
+  for (const draft of drafts) {
+    const identities = identitiesOf(draft);
+    (identities.some((identity) => seen.has(identity)) ? repeats : firsts).push(draft);
+    for (const identity of identities) seen.add(identity);
+  }
+  return [firsts, repeats];
+}
+
+function* insertJobs(tx: Tx, sealer: Sealer | null, drafts: Draft[]): Verb<Draft[]> {
+  yield* nextShares(
+    tx,
+    drafts.map(({ row }) => row),
+  );
+  yield* addJobWebhooks(tx, sealer, drafts);
+  const made: Draft[] = [];
+  for (let i = 0; i < drafts.length; i += ROWS_PER_INSERT) {
+    const chunk = drafts.slice(i, i + ROWS_PER_INSERT);
+    const insert = tx.db.insert(tx.t.jobs).values(chunk.map(({ row }) => row));
+    const kept = yield* rows(insert.onConflictDoNothing().returning({ id: tx.t.jobs.id }));
+    const ids = new Set(kept.map(({ id }) => id));
+    made.push(...chunk.filter(({ row }) => ids.has(row.id)));
+  }
+  for (let i = 0; i < made.length; i += ROWS_PER_INSERT) {
+    const events = made.slice(i, i + ROWS_PER_INSERT).map(({ input, row }) => ({
+      jobId: row.id,
+      seq: 1,
+      type: "queued",
+      at: tx.now,
+      data: { priority: input.priority ?? "normal" },
+    }));
+    yield* run(tx.db.insert(tx.t.jobEvents).values(events));
+  }
+  return made;
+}

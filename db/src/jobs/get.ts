@@ -1,0 +1,53 @@
+import { asc, eq } from "drizzle-orm";
+import type { Database } from "../database.ts";
+import { VerbError } from "../errors.ts";
+import { needSealer } from "../secrets/seal.ts";
+import { rows, type Verb } from "../verb.ts";
+import { findJob, type Reader } from "./find.ts";
+import { type Job, type JobResult, toJob } from "./job.ts";
+
+export interface JobWithResults extends Job {
+  results: JobResult[];
+}
+
+/** @throws VerbError `not_found`, also for another tenant's job */
+export function getJob(db: Database, reader: Reader, id: string): Promise<JobWithResults> {
+  return db.read(function* (tx): Verb<JobWithResults> {
+    const job = yield* findJob(tx, reader, id);
+    return { ...toJob(job), results: job.status === "succeeded" ? yield* resultsOf(tx, job.id) : [] };
+  });
+}
+
+function* resultsOf(tx: Parameters<typeof findJob>[0], jobId: string): Verb<JobResult[]> {
+  const { results } = tx.t;
+  const query = tx.db.select().from(results).where(eq(results.jobId, jobId)).orderBy(asc(results.name));
+  return (yield* rows(query)).map(({ jobId: _, ...result }) => result);
+}
+
+export interface JobPreview {
+  contentType: string;
+  step: number;
+  at: number;
+  data: Uint8Array;
+}
+
+/** The newest preview of a running job, if there is one. */
+export function getPreview(db: Database, reader: Reader, id: string): Promise<JobPreview | null> {
+  return db.read(function* (tx): Verb<JobPreview | null> {
+    const job = yield* findJob(tx, reader, id);
+    const [found] = yield* rows(tx.db.select().from(tx.t.previews).where(eq(tx.t.previews.jobId, job.id)));
+    if (!found) return null;
+    const { jobId: _, ...preview } = found;
+    return preview;
+  });
+}
+
+/** Opens what was enqueued as `secrets`, for the dispatcher; `null` when there are none (any more). */
+export function openSecrets(db: Database, jobId: string): Promise<Record<string, unknown> | null> {
+  return db.read(function* (tx): Verb<Record<string, unknown> | null> {
+    const { jobs } = tx.t;
+    const [job] = yield* rows(tx.db.select({ sealed: jobs.sealed }).from(jobs).where(eq(jobs.id, jobId)));
+    if (!job) throw new VerbError("not_found", `There is no job ${jobId}.`);
+    return job.sealed === null ? null : JSON.parse(needSealer(db.sealer).open(job.sealed, jobId));
+  });
+}

@@ -1,0 +1,47 @@
+import { and, eq, max, sql } from "drizzle-orm";
+import { rows, run, type Tx, type Verb } from "../verb.ts";
+import type { JobRow } from "./job.ts";
+
+/**
+ * Fair shares between tenants by start-time fair queueing: within a priority, jobs leave the queue by their `share`
+ * tag, and a job's tag is one above the larger of its tenant's last waiting job and the queue's clock (the tag that
+ * left last). So a tenant with a thousand waiting jobs and one that comes with its first take turns.
+ */
+export function* nextShares(tx: Tx, jobs: JobRow[]): Verb<void> {
+  if (jobs.length === 0) return;
+  const clocks = new Map<number, number>();
+  for (const clock of yield* rows(tx.db.select().from(tx.t.queueClock)))
+    clocks.set(clock.priority, clock.share);
+  const last = new Map<string, number>();
+  for (const job of jobs) {
+    const lane = `${job.priority}:${job.tenant}`;
+    const before = last.get(lane) ?? (yield* lastWaiting(tx, job)) ?? 0;
+    job.share = Math.max(before, clocks.get(job.priority) ?? 0) + 1;
+    last.set(lane, job.share);
+  }
+}
+
+function* lastWaiting(tx: Tx, job: JobRow): Verb<number | null> {
+  const { jobs } = tx.t;
+  const queued = sql`${jobs.status} = 'queued'`;
+  const lane = and(queued, eq(jobs.tenant, job.tenant), eq(jobs.priority, job.priority));
+  const [row] = yield* rows(
+    tx.db
+      .select({ share: max(jobs.share) })
+      .from(jobs)
+      .where(lane),
+  );
+  return row?.share ?? null;
+}
+
+/** Moves the queue's clock on to the tags that have just left. */
+export function* advanceClock(tx: Tx, leased: JobRow[]): Verb<void> {
+  const tags = new Map<number, number>();
+  for (const job of leased) tags.set(job.priority, Math.max(tags.get(job.priority) ?? 0, job.share));
+  const { queueClock } = tx.t;
+  // In one order everywhere, so that two processes never wait for each other's rows.
+  for (const [priority, share] of [...tags].sort(([a], [b]) => a - b)) {
+    const behind = and(eq(queueClock.priority, priority), sql`${queueClock.share} < ${share}`);
+    yield* run(tx.db.update(queueClock).set({ share }).where(behind));
+  }
+}

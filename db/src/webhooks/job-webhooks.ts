@@ -1,0 +1,44 @@
+import { TERMINAL_STATUSES } from "@cartoon/protos";
+import { and, eq, inArray } from "drizzle-orm";
+import type { Draft } from "../jobs/idempotency.ts";
+import { needSealer, type Sealer } from "../secrets/seal.ts";
+import { rows, run, type Tx, type Verb } from "../verb.ts";
+import type { WebhookTarget } from "./targets.ts";
+
+type JobWebhookRow = Tx["t"]["jobWebhooks"]["$inferInsert"];
+
+/** Writes down who will hear of new jobs: their own targets and their tenants' webhooks as they are now. */
+export function* addJobWebhooks(tx: Tx, sealer: Sealer | null, drafts: Draft[]): Verb<void> {
+  if (drafts.length === 0) return;
+  const { webhooks, jobWebhooks } = tx.t;
+  const tenants = [...new Set(drafts.map(({ row }) => row.tenant))];
+  const enabled = and(inArray(webhooks.tenant, tenants), eq(webhooks.enabled, true));
+  const ofTenants = yield* rows(tx.db.select().from(webhooks).where(enabled));
+  const values: JobWebhookRow[] = [];
+  for (const { input, row } of drafts) {
+    const own = (input.webhooks ?? []).map((target) => ownWebhook(sealer, target));
+    const tenants = ofTenants
+      .filter((webhook) => webhook.tenant === row.tenant)
+      .map(({ id, url, sealedSecret, style, events }) => ({
+        webhookId: id,
+        url,
+        sealedSecret,
+        style,
+        events,
+      }));
+    const all = [...own, ...tenants].map((target, position) => ({ jobId: row.id, position, ...target }));
+    row.webhooks = all.length;
+    values.push(...all);
+  }
+  if (values.length > 0) yield* run(tx.db.insert(jobWebhooks).values(values).onConflictDoNothing());
+}
+
+function ownWebhook(sealer: Sealer | null, target: WebhookTarget) {
+  return {
+    webhookId: null,
+    url: target.url,
+    sealedSecret: target.secret === undefined ? null : needSealer(sealer).seal(target.secret, "webhook"),
+    style: target.style ?? "standard",
+    events: target.events ?? [...TERMINAL_STATUSES],
+  };
+}
