@@ -1,0 +1,41 @@
+import type { WeightSet } from "../weights/weight-set.ts";
+import { GraphBuilder, type OnnxModel, op, type Value } from "./builder/index.ts";
+import { conv, pointwise, residualUnits, snake, upsample } from "./dac-blocks.ts";
+import type { DacConfig } from "./dac-config.ts";
+
+/**
+ * DAC decoder: codes to sound.
+ * Input: `audio_codes` int64 [codebooks, T]. Output: `audio_values` float32 [samples], -1 to 1.
+ */
+export function buildDacDecoder(
+  config: DacConfig,
+  weights: WeightSet,
+  options: { dtype?: "float32" | "float16" } = {},
+): OnnxModel {
+  const g = new GraphBuilder({ weights, dtype: options.dtype ?? "float32" });
+  const codes = g.input("audio_codes", "int64", [config.codebooks, "T"]);
+  const latents = op.transpose(g, lookUp(g, config, codes), [1, 0]);
+  let x = conv(g, op.unsqueeze(g, latents, [0]), "decoder.conv1", { kernel: 7 });
+  for (const [i, stride] of [...config.strides].reverse().entries()) {
+    const path = `decoder.block.${i}`;
+    x = upsample(g, snake(g, x, `${path}.snake1`), `${path}.conv_t1`, stride, `t${i}`);
+    x = residualUnits(g, x, path);
+  }
+  x = op.unary(g, "Tanh", conv(g, snake(g, x, "decoder.snake1"), "decoder.conv2", { kernel: 7 }));
+  g.output("audio_values", op.cast(g, op.squeeze(g, x, [0, 1]), "float32"));
+  return g.build("dac_decoder");
+}
+
+/** Sum of the projected codebook entries, [T, latent channels]. */
+function lookUp(g: GraphBuilder, config: DacConfig, codes: Value): Value {
+  let sum: Value | undefined;
+  const rows = op.split(g, codes, config.codebooks, 0);
+  for (const [i, row] of rows.entries()) {
+    const path = `quantizer.quantizers.${i}`;
+    const entries = op.gather(g, g.weight(`${path}.codebook.weight`), op.squeeze(g, row, [0]));
+    const projected = pointwise(g, entries, `${path}.out_proj`);
+    sum = sum ? op.add(g, sum, projected) : projected;
+  }
+  if (!sum) throw new Error("DAC needs at least one codebook");
+  return sum;
+}

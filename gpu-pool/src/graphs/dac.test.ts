@@ -1,0 +1,78 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import even from "../../test-fixtures/voice/dac-even.json";
+import odd from "../../test-fixtures/voice/dac-odd.json";
+import {
+  type FixtureDtype,
+  maxError,
+  standardDeviation,
+  unpack,
+  writeFormulaWeights,
+} from "../../test-fixtures/voice/formula-weights.ts";
+import { createSession, float32, floatOutput, int64 } from "../onnx/session.ts";
+import { openWeights } from "../weights/weight-set.ts";
+import { DacConfig, decodeContext, decodedLength } from "./dac-config.ts";
+import { buildDacDecoder } from "./dac-decoder.ts";
+import { buildDacEncoder } from "./dac-encoder.ts";
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "cartoon-dac-"));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+for (const [name, golden] of Object.entries({ even, odd })) {
+  describe(`DAC like transformers: ${name}`, () => {
+    const config = DacConfig.parse(golden.config);
+    const path = () => join(folder, `${name}.safetensors`);
+    beforeAll(() => writeFormulaWeights(path(), golden.shapes, golden.gain, golden.dtype as FixtureDtype));
+
+    test("decode", async () => {
+      const model = buildDacDecoder(config, await openWeights([path()]));
+      const session = await createSession(model, folder, { intraOpThreads: 1 });
+      const frames = golden.codes[0]?.length ?? 0;
+      const codes = int64(golden.codes.flat(), [config.codebooks, frames]);
+      const audio = floatOutput(await session.run({ audio_codes: codes }), "audio_values");
+      const expected = unpack(golden.decoded);
+      expect(audio.length).toBe(decodedLength(config, frames));
+      expect(maxError(audio, expected)).toBeLessThan(1e-4 * standardDeviation(expected));
+      await session.release();
+    });
+
+    test("encode", async () => {
+      const model = buildDacEncoder(config, await openWeights([path()]));
+      const session = await createSession(model, folder, { intraOpThreads: 1 });
+      const audio = unpack(golden.audio);
+      const { audio_codes: codes } = await session.run({ audio_values: float32(audio, [audio.length]) });
+      expect(Array.from(codes?.data ?? [], Number)).toEqual(golden.encoded.flat());
+      await session.release();
+    });
+  });
+}
+
+test("a decode in pieces with enough context is the whole decode", async () => {
+  const config = DacConfig.parse(even.config);
+  const path = join(folder, "pieces.safetensors");
+  await writeFormulaWeights(path, even.shapes, even.gain, "float32");
+  const session = await createSession(buildDacDecoder(config, await openWeights([path])), folder, {
+    intraOpThreads: 1,
+  });
+  const frames = 90;
+  const row = (c: number) => Array.from({ length: frames }, (_, t) => (t * 31 + c * 17 + ((t * t) % 7)) % 64);
+  const codes = Array.from({ length: config.codebooks }, (_, c) => row(c));
+  const decode = async (from: number, to: number) => {
+    const part = codes.flatMap((r) => r.slice(from, to));
+    const feed = int64(part, [config.codebooks, to - from]);
+    return floatOutput(await session.run({ audio_codes: feed }), "audio_values");
+  };
+  const whole = await decode(0, frames);
+  const context = decodeContext(config);
+  expect(context).toBeLessThan(30);
+  const [from, to] = [40, 50];
+  const piece = await decode(from - context, to + context);
+  const middle = piece.slice(context * config.hop, (context + to - from) * config.hop);
+  expect(maxError(middle, whole.slice(from * config.hop, to * config.hop))).toBeLessThan(1e-5);
+  await session.release();
+});
