@@ -1,0 +1,95 @@
+import { hostname, tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { isLoopbackHost } from "@cartoon/protos";
+import { z } from "zod";
+import type { Device } from "./runner/messages.ts";
+
+const builtInPacks = fileURLToPath(new URL("../packs", import.meta.url));
+
+const flag = z
+  .enum(["", "0", "1", "true", "false"])
+  .default("")
+  .transform((value) => value === "1" || value === "true");
+
+const list = (text: string) =>
+  text
+    .split(",")
+    .map((part) => part.trim())
+    .filter(Boolean);
+
+const device = z
+  .string()
+  .regex(/^(cpu|cuda:\d{1,2})$/, "cpu or cuda:INDEX")
+  .transform(
+    (text): Device => (text === "cpu" ? { kind: "cpu" } : { kind: "cuda", index: Number(text.slice(5)) }),
+  );
+
+const Env = z.object({
+  /** Name of this node in events and logs. */
+  CARTOON_NODE_ID: z.string().min(1).max(128).default(`${hostname()}-${process.pid}`),
+  /** Address of the gRPC server; port 0 takes a free one. */
+  CARTOON_NODE_LISTEN: z
+    .string()
+    .regex(/^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/, "HOST:PORT")
+    .default("127.0.0.1:50051"),
+  /** Folders that hold packs, separated like PATH; of two packs with the same name the first wins. */
+  CARTOON_PACK_DIRS: z
+    .string()
+    .default(builtInPacks)
+    .transform((text) => text.split(delimiter).filter(Boolean))
+    .pipe(z.array(z.string()).min(1)),
+  /** Pack that is loaded at start and used where a job names none. */
+  CARTOON_PACK: z.string().min(1).default("toon"),
+  /** One runner each: `cpu`, `cuda:0` or `cuda:0,cuda:1` … */
+  CARTOON_DEVICES: z.string().default("cpu").transform(list).pipe(z.array(device).min(1).max(16)),
+  /** CPU threads of each ONNX session; 0 lets ONNX Runtime choose. */
+  CARTOON_THREADS: z.coerce.number().int().min(0).max(256).default(0),
+  /** Folder for frames and sound on their way; emptied after every job. */
+  CARTOON_WORK_DIR: z.string().min(1).default(join(tmpdir(), "cartoon-work")),
+  /** Folder for graph files built from the model configs. */
+  CARTOON_CACHE_DIR: z.string().min(1).default(join(tmpdir(), "cartoon-cache")),
+  /** Seconds that running jobs get to end after SIGTERM before they are handed back. */
+  CARTOON_DRAIN_SECONDS: z.coerce.number().min(0).max(3600).default(25),
+  /** PEM files. With a client CA the node accepts only callers with a certificate of it. */
+  CARTOON_TLS_CERT: z.string().optional(),
+  CARTOON_TLS_KEY: z.string().optional(),
+  CARTOON_TLS_CLIENT_CA: z.string().optional(),
+  /** Accept callers without a certificate on other addresses than loopback: for closed networks only. */
+  CARTOON_NODE_INSECURE: flag,
+  FFMPEG_PATH: z.string().optional(),
+  PATH: z.string().optional(),
+  CARTOON_DEBUG: flag,
+});
+
+/** Settings of a node, parsed once at its start. */
+export type NodeEnv = z.infer<typeof Env>;
+
+export function isLoopback(listen: string): boolean {
+  return isLoopbackHost(listen.slice(0, listen.lastIndexOf(":")));
+}
+
+/** Throws an Error that lists every problem at once. Empty variables count as unset. */
+export function parseNodeEnv(env: Record<string, string | undefined>): NodeEnv {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ""));
+  const parsed = Env.superRefine((value, context) => {
+    const issue = (path: string, message: string) =>
+      context.addIssue({ code: "custom", path: [path], message });
+    if (Boolean(value.CARTOON_TLS_CERT) !== Boolean(value.CARTOON_TLS_KEY)) {
+      issue("CARTOON_TLS_CERT", "goes together with CARTOON_TLS_KEY");
+    }
+    if (value.CARTOON_TLS_CLIENT_CA && !value.CARTOON_TLS_CERT) {
+      issue("CARTOON_TLS_CLIENT_CA", "needs CARTOON_TLS_CERT and CARTOON_TLS_KEY");
+    }
+    const open = !value.CARTOON_TLS_CLIENT_CA && !value.CARTOON_NODE_INSECURE;
+    if (open && !isLoopback(value.CARTOON_NODE_LISTEN)) {
+      issue(
+        "CARTOON_NODE_LISTEN",
+        "is not a loopback address: set CARTOON_TLS_CLIENT_CA, or CARTOON_NODE_INSECURE=1 on a closed network",
+      );
+    }
+  }).safeParse(given);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map((issue) => `  ${issue.path.join(".")}: ${issue.message}`);
+  throw new Error(`the environment of the node is not valid:\n${problems.join("\n")}`);
+}

@@ -1,0 +1,3 @@
+export { type NodeEnv, parseNodeEnv } from "./env.ts";
+export { findFfmpeg } from "./media/find-ffmpeg.ts";
+export * from "./packs/index.ts";

@@ -1,0 +1,92 @@
+import type { ClipSpec, SpeechSpec, Warning } from "@cartoon/protos";
+
+/** Device of one runner: `cpu`, or one GPU by its index. */
+export type Device = { kind: "cpu" } | { kind: "cuda"; index: number };
+
+/** What a runner needs to know to load its models. */
+export interface RunnerSetup {
+  /** Folders of the packs that it may be asked for; the first is loaded at once. */
+  packs: string[];
+  device: Device;
+  /** CPU threads of each session; 0 lets ONNX Runtime choose. */
+  threads: number;
+  /** Folder for graph files. */
+  cacheDir: string;
+}
+
+/** One render, already brought within the pack's limits. Arrays travel as files of `folder`. */
+export interface RunnerJob {
+  run: string;
+  folder: string;
+  pack: string;
+  clip?: ClipSpec;
+  speech?: SpeechSpec;
+  /** Draw as many frames as the dialogue lasts. */
+  extend: boolean;
+  /** Reference clips that came with the request, as WAV files of `folder`. */
+  references: { character: string; file: string; transcript: string }[];
+  /** Steps between two checkpoints; 0 writes none. */
+  checkpointEvery: number;
+  /** State file of an earlier attempt. */
+  resume?: string;
+}
+
+export type ToRunner =
+  | { type: "setup"; setup: RunnerSetup }
+  | { type: "run"; job: RunnerJob }
+  | { type: "cancel"; run: string }
+  | { type: "exit" };
+
+/** Raw RGB frames in a file. */
+export interface FrameFile {
+  file: string;
+  count: number;
+  width: number;
+  height: number;
+  fps: number;
+}
+
+/** Mono float32 samples in a file, with the lines spoken in them. */
+export interface SpeechFile {
+  file: string;
+  sampleRate: number;
+  seconds: number;
+  lines: { speaker: string; character: string | null; text: string; start: number; end: number }[];
+}
+
+export interface StageTime {
+  stage: string;
+  seconds: number;
+}
+
+/** What was spent so far; true of finished, failed and canceled runs alike. */
+export interface Spent {
+  stepsDone: number;
+  stepsTotal: number;
+  deviceSeconds: number;
+  stages: StageTime[];
+}
+
+export interface RunnerResult {
+  frames?: FrameFile;
+  speech?: SpeechFile;
+  /** What the pipelines settled on: scheduler preset, LoRA weights. */
+  scheduler?: string;
+  characters?: { name: string; weight: number }[];
+}
+
+export type RunnerStage = "load" | "denoise" | "decode" | "speech";
+
+export type FromRunner =
+  | { type: "ready"; warm: string[]; seconds: number }
+  | { type: "setup_failed"; message: string }
+  | { type: "warm"; warm: string[] }
+  | { type: "accepted"; run: string; resumedStep: number }
+  | { type: "progress"; run: string; stage: RunnerStage; done: number; total: number }
+  | { type: "preview"; run: string; frames: FrameFile; step: number }
+  | { type: "checkpoint"; run: string; file: string; step: number }
+  | { type: "warning"; run: string; warning: Warning }
+  | { type: "log"; run: string; level: "info" | "warning"; message: string }
+  | { type: "done"; run: string; result: RunnerResult; spent: Spent }
+  | { type: "canceled"; run: string; spent: Spent }
+  | { type: "failed"; run: string; code: string; message: string; retryable: boolean; spent: Spent };

@@ -1,0 +1,160 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setImmediate as nextTick } from "node:timers/promises";
+import type { ClipResult } from "../pipelines/animatediff/index.ts";
+import type { Speech } from "../pipelines/dia/index.ts";
+import { speakerFocus } from "./focus.ts";
+import type { FromRunner, RunnerJob, RunnerResult } from "./messages.ts";
+import type { LoadedPack, Models } from "./models.ts";
+import type { SpentMeter } from "./spent.ts";
+import { readState, settingsDigest, writeState } from "./state-file.ts";
+
+export interface JobContext {
+  job: RunnerJob;
+  models: Models;
+  spent: SpentMeter;
+  device: "cpu" | "cuda";
+  signal: AbortSignal;
+  send: (message: FromRunner) => void;
+}
+
+const PREVIEW_SECONDS = 1.5;
+
+/**
+ * Draws and speaks. The picture comes first, so that the first preview is there at once, unless the dialogue
+ * decides about the picture: how long it lasts (`extend`), or whom it shows (`speaker_focus`).
+ */
+export async function runJob(context: JobContext): Promise<RunnerResult> {
+  const { job, models, spent, send } = context;
+  if (!models.isWarm(job.pack)) {
+    send({ type: "progress", run: job.run, stage: "load", done: 0, total: 1 });
+    const started = performance.now();
+    await models.get(job.pack);
+    spent.add("load", (performance.now() - started) / 1000);
+    send({ type: "warm", warm: models.warm });
+  }
+  const loaded = await models.get(job.pack);
+  const speechFirst = job.speech && (job.extend || (job.clip && job.clip.speaker_focus > 0));
+  const early = speechFirst ? await speak(context, loaded) : undefined;
+  const clip = job.clip ? await draw(context, loaded, early) : undefined;
+  const speech = early ?? (job.speech ? await speak(context, loaded) : undefined);
+  return saveResult(job, clip, speech);
+}
+
+/** Lets messages in (a cancel among them): the engine's runs block the event loop. */
+async function breathe(signal: AbortSignal): Promise<void> {
+  await nextTick();
+  signal.throwIfAborted();
+}
+
+async function draw(
+  context: JobContext,
+  { picture, pack }: LoadedPack,
+  speech?: Speech,
+): Promise<ClipResult> {
+  const { job, spent, send, signal, device } = context;
+  const { run } = job;
+  if (!picture || !job.clip) throw new Error(`pack "${job.pack}" does not draw`);
+  const clip =
+    job.extend && speech ? extended(job.clip, speech, pack.manifest.picture?.frames.max) : job.clip;
+  const digest = settingsDigest([clip, pack.manifest.files, device, picture.characters]);
+  const resume = await openState(context, digest);
+  send({ type: "accepted", run, resumedStep: resume?.step ?? 0 });
+  let checkpoints = 0;
+  const result = await picture.generate(clip, {
+    signal,
+    previewEverySeconds: PREVIEW_SECONDS,
+    focus: speech && clip.speaker_focus > 0 ? speakerFocus(clip, speech) : undefined,
+    onStep: async ({ step, steps }) => {
+      spent.stepsDone = step;
+      spent.stepsTotal = steps;
+      send({ type: "progress", run, stage: "denoise", done: step, total: steps });
+      await breathe(signal);
+    },
+    onPreview: async ({ data, step, ...frames }) => {
+      const file = join(job.folder, `preview-${step}.rgb`);
+      await writeFile(file, data);
+      send({ type: "preview", run, step, frames: { ...frames, file } });
+    },
+    onFrames: async (chunk, first) => {
+      send({ type: "progress", run, stage: "decode", done: first + chunk.count, total: clip.num_frames });
+      await breathe(signal);
+    },
+    checkpoint: {
+      everySteps: job.checkpointEvery,
+      resume: resume?.state,
+      save: async (state, step) => {
+        const file = join(job.folder, `state-${checkpoints++}.bin`);
+        await writeState(file, state, step, digest);
+        send({ type: "checkpoint", run, file, step });
+      },
+    },
+  });
+  for (const { stage, seconds } of result.timings) spent.add(stage, seconds);
+  for (const warning of result.warnings) send({ type: "warning", run, warning });
+  return result;
+}
+
+function extended(clip: NonNullable<RunnerJob["clip"]>, speech: Speech, max = clip.num_frames) {
+  const seconds = speech.samples.length / speech.sampleRate;
+  return { ...clip, num_frames: Math.min(Math.max(clip.num_frames, Math.ceil(seconds * clip.fps)), max) };
+}
+
+async function openState({ job, send }: JobContext, digest: Buffer) {
+  if (!job.resume) return undefined;
+  try {
+    return await readState(job.resume, digest);
+  } catch (error) {
+    const message = `starting anew: ${error instanceof Error ? error.message : String(error)}`;
+    send({ type: "log", run: job.run, level: "warning", message });
+    return undefined;
+  }
+}
+
+async function speak({ job, spent, send, signal }: JobContext, { voice }: LoadedPack): Promise<Speech> {
+  const { run } = job;
+  if (!voice || !job.speech) throw new Error(`pack "${job.pack}" does not speak`);
+  const started = performance.now();
+  const references = await Promise.all(
+    job.references.map(async ({ character, file, transcript }) => ({
+      character,
+      transcript,
+      wav: new Uint8Array(await readFile(file)),
+    })),
+  );
+  try {
+    const speech = await voice.speak(job.speech, {
+      signal,
+      references,
+      cast: job.clip?.characters.map((character) => character.name),
+      onProgress: async ({ seconds, expectedSeconds }) => {
+        const total = Math.max(expectedSeconds, seconds, 0.01);
+        send({ type: "progress", run, stage: "speech", done: seconds, total });
+        await breathe(signal);
+      },
+    });
+    for (const warning of speech.warnings) send({ type: "warning", run, warning });
+    return speech;
+  } finally {
+    spent.add("speech", (performance.now() - started) / 1000);
+  }
+}
+
+async function saveResult(job: RunnerJob, clip?: ClipResult, speech?: Speech): Promise<RunnerResult> {
+  const result: RunnerResult = {};
+  if (clip) {
+    const { frames, count, width, height, fps } = clip;
+    const file = join(job.folder, "frames.rgb");
+    await writeFile(file, frames);
+    result.frames = { file, count, width, height, fps };
+    result.scheduler = clip.scheduler;
+    result.characters = clip.characters;
+  }
+  if (speech) {
+    const { samples, sampleRate, lines } = speech;
+    const file = join(job.folder, "speech.f32");
+    await writeFile(file, new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength));
+    result.speech = { file, sampleRate, seconds: samples.length / sampleRate, lines };
+  }
+  return result;
+}

@@ -1,0 +1,240 @@
+import { mkdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { RenderSpec } from "@cartoon/protos";
+import type { Receipt } from "@cartoon/protos/gen/Receipt";
+import type { RunRequest__Output } from "@cartoon/protos/gen/RunRequest";
+import type { RunResponse } from "@cartoon/protos/gen/RunResponse";
+import { encodePreview } from "../media/index.ts";
+import type { Pack } from "../packs/index.ts";
+import type { FromRunner, RunnerJob, Spent } from "../runner/messages.ts";
+import { deliver } from "./deliver.ts";
+import { fetchState, fetchVoices } from "./inputs.ts";
+import { type Plan, planRender } from "./plan.ts";
+import { ProgressMeter, type Stage, type StageHistory } from "./progress-meter.ts";
+import { RunnerLost } from "./runner-process.ts";
+import type { Slot } from "./slot.ts";
+import { SpecError } from "./spec-from-wire.ts";
+import { AttemptStopped } from "./stop.ts";
+import { put, sha256, UploadError } from "./upload.ts";
+
+export type AttemptEvent = Omit<RunResponse, "sequence" | "event">;
+
+export interface NodeFacts {
+  id: string;
+  version: string;
+  ffmpeg: string;
+  workDir: string;
+  history: StageHistory;
+}
+
+export interface AttemptInput {
+  node: NodeFacts;
+  request: RunRequest__Output;
+  spec: RenderSpec;
+  pack: Pack;
+  slot: Slot;
+  emit: (event: AttemptEvent) => void;
+  signal: AbortSignal;
+}
+
+const NOTHING: Spent = { stepsDone: 0, stepsTotal: 0, deviceSeconds: 0, stages: [] };
+
+/** An outcome of the runner that is not a result. */
+class RunFailed extends Error {
+  readonly code: string;
+  readonly retryable: boolean;
+  constructor(code: string, message: string, retryable: boolean) {
+    super(message);
+    this.code = code;
+    this.retryable = retryable;
+  }
+}
+
+/** One attempt of one job, from its request to its terminal event. */
+export class Attempt {
+  readonly input: AttemptInput;
+  readonly folder: string;
+  readonly warnings: { field: string; given: string; used: string; rule: string }[] = [];
+  readonly #pending: Promise<unknown>[] = [];
+  #meter: ProgressMeter | undefined;
+  #spent: Spent = NOTHING;
+  #accepted = false;
+
+  constructor(input: AttemptInput) {
+    this.input = input;
+    this.folder = join(input.node.workDir, `${safeName(input.request.job_id)}-${input.request.fence}`);
+  }
+
+  get receipt(): Receipt {
+    const { stepsDone, stepsTotal, deviceSeconds, stages } = this.#spent;
+    return { steps_done: stepsDone, steps_total: stepsTotal, device_seconds: deviceSeconds, stages };
+  }
+
+  /** Runs to the end. Never throws: what goes wrong becomes the terminal event. The slot is given back in time. */
+  async run(): Promise<void> {
+    const { emit, slot } = this.input;
+    try {
+      await mkdir(this.folder, { recursive: true });
+      emit(await this.#work());
+    } catch (error) {
+      emit(this.#terminal(error));
+    } finally {
+      slot.release();
+      await Promise.allSettled(this.#pending);
+      await rm(this.folder, { recursive: true, force: true }).catch(() => undefined);
+    }
+  }
+
+  async #work(): Promise<AttemptEvent> {
+    const { spec, pack, slot, request, signal, emit, node } = this.input;
+    signal.throwIfAborted();
+    const plan = planRender(spec, pack.manifest);
+    for (const warning of plan.warnings) this.#warn(warning);
+    this.#meter = new ProgressMeter(
+      {
+        steps: plan.clip?.num_inference_steps ?? 0,
+        frames: plan.clip?.num_frames ?? 0,
+        spokenCharacters: plan.speech?.lines.reduce((sum, { text }) => sum + text.length, 0) ?? 0,
+      },
+      node.history,
+    );
+    const job = await this.#runnerJob(plan);
+    if (!plan.clip) this.#accept(0);
+    const outcome = await slot.run(job, (event) => this.#onEvent(event), signal);
+    slot.release();
+    this.#spent = outcome.spent;
+    signal.throwIfAborted();
+    if (outcome.type === "canceled") throw new AttemptStopped("canceled");
+    if (outcome.type === "failed") throw new RunFailed(outcome.code, outcome.message, outcome.retryable);
+    await Promise.allSettled(this.#pending);
+    const artefacts = await deliver({
+      node,
+      request,
+      plan,
+      result: outcome.result,
+      spec,
+      pack: pack.manifest,
+      device: slot.setup.device.kind,
+      folder: this.folder,
+      warnings: this.warnings,
+      warn: (warning) => this.#warn(warning),
+      progress: (stage, done, total) => this.#progress(stage, done, total),
+      timed: (stage, seconds) => this.#spent.stages.push({ stage, seconds }),
+      stages: this.#spent.stages,
+      emit,
+      signal,
+    });
+    return { succeeded: { artefacts, receipt: this.receipt } };
+  }
+
+  async #runnerJob(plan: Plan): Promise<RunnerJob> {
+    const { request, pack, signal, emit } = this.input;
+    const references = plan.speech ? await fetchVoices(plan.speech, request, this.folder, signal) : [];
+    const resume = await fetchState(request, this.folder, signal).catch((error: unknown) => {
+      signal.throwIfAborted();
+      emit({ log: { level: "warning", message: `starting anew: ${messageOf(error)}` } });
+      return undefined;
+    });
+    return {
+      run: `${request.job_id}/${request.fence}`,
+      folder: this.folder,
+      pack: pack.manifest.name,
+      clip: plan.clip,
+      speech: plan.speech,
+      extend: plan.extend,
+      references,
+      checkpointEvery: request.checkpoint?.put_url ? request.checkpoint.every_steps : 0,
+      resume,
+    };
+  }
+
+  #accept(resumedStep: number): void {
+    if (this.#accepted) return;
+    this.#accepted = true;
+    const { node, slot, emit } = this.input;
+    emit({ accepted: { node_id: node.id, device: slot.setup.device.kind, resumed_step: resumedStep } });
+  }
+
+  #onEvent(event: Extract<FromRunner, { run: string }>): void {
+    if (this.input.signal.aborted) return;
+    if (event.type === "accepted") this.#accept(event.resumedStep);
+    else if (event.type === "progress") this.#onProgress(event.stage, event.done, event.total);
+    else if (event.type === "warning") this.#warn(event.warning);
+    else if (event.type === "log") this.input.emit({ log: { level: event.level, message: event.message } });
+    else if (event.type === "preview") this.#track(this.#preview(event));
+    else if (event.type === "checkpoint") this.#track(this.#checkpoint(event));
+  }
+
+  #onProgress(stage: Stage, done: number, total: number): void {
+    if (stage === "denoise") this.#spent = { ...this.#spent, stepsDone: done, stepsTotal: total };
+    this.#progress(stage, done, total);
+  }
+
+  #progress(stage: Stage, done: number, total: number): void {
+    const report = this.#meter?.update(stage, done, total);
+    if (!report) return;
+    const { fraction, step, steps, etaSeconds } = report;
+    this.input.emit({ progress: { stage, fraction, step, steps, eta_seconds: etaSeconds } });
+  }
+
+  #warn(warning: (typeof this.warnings)[number]): void {
+    if (this.warnings.some((known) => known.field === warning.field && known.rule === warning.rule)) return;
+    this.warnings.push(warning);
+    this.input.emit({ warning });
+  }
+
+  /** Previews and checkpoints help; a job does not fail for the lack of one. */
+  #track(work: Promise<void>): void {
+    this.#pending.push(
+      work.catch((error: unknown) => {
+        if (!this.input.signal.aborted)
+          this.input.emit({ log: { level: "warning", message: messageOf(error) } });
+      }),
+    );
+  }
+
+  async #preview({ frames, step }: Extract<FromRunner, { type: "preview" }>): Promise<void> {
+    const data = await encodePreview({ ...frames, data: await readFile(frames.file) });
+    await rm(frames.file, { force: true });
+    if (!this.input.signal.aborted)
+      this.input.emit({ preview: { content_type: "image/webp", data: Buffer.from(data), step } });
+  }
+
+  async #checkpoint({ file, step }: Extract<FromRunner, { type: "checkpoint" }>): Promise<void> {
+    const { request, signal, emit } = this.input;
+    const state = await readFile(file);
+    await rm(file, { force: true });
+    const target = {
+      url: request.checkpoint?.put_url ?? "",
+      contentType: "application/octet-stream",
+      headers: {},
+    };
+    await put(target, state, signal);
+    emit({ checkpointed: { step, sha256: sha256(state), bytes: state.length } });
+  }
+
+  #terminal(error: unknown): AttemptEvent {
+    const { signal } = this.input;
+    const reason: unknown = signal.aborted ? signal.reason : error;
+    const receipt = this.receipt;
+    if (reason instanceof AttemptStopped) {
+      if (reason.kind === "canceled") return { canceled: { receipt } };
+      const code = { fenced: "fenced", draining: "node_draining", deadline: "deadline_exceeded" }[
+        reason.kind
+      ];
+      return { failed: { code, message: reason.message, retryable: reason.kind !== "deadline", receipt } };
+    }
+    const failed = (code: string, retryable: boolean) => ({
+      failed: { code, message: messageOf(reason), retryable, receipt },
+    });
+    if (reason instanceof SpecError) return failed("invalid_spec", false);
+    if (reason instanceof RunnerLost) return failed("runner_lost", true);
+    if (reason instanceof UploadError) return failed("upload_failed", true);
+    if (reason instanceof RunFailed) return failed(reason.code, reason.retryable);
+    return failed("internal", false);
+  }
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+const safeName = (id: string): string => id.replace(/[^\w-]/g, "_").slice(0, 80);

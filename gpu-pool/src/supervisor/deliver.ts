@@ -1,0 +1,97 @@
+import {
+  ARTEFACTS,
+  type ArtefactName,
+  type PackManifest,
+  type RenderSpec,
+  type Warning,
+} from "@cartoon/protos";
+import type { Artefact } from "@cartoon/protos/gen/Artefact";
+import type { RunRequest__Output } from "@cartoon/protos/gen/RunRequest";
+import type { RunnerResult, StageTime } from "../runner/messages.ts";
+import { artefactWarnings, canMake, type Made, makeArtefact, openMaterial } from "./artefacts.ts";
+import type { AttemptEvent, NodeFacts } from "./attempt.ts";
+import { type ManifestInput, manifestJson } from "./manifest.ts";
+import type { Plan } from "./plan.ts";
+import { put, sha256, UploadError } from "./upload.ts";
+
+export interface Delivery {
+  node: NodeFacts;
+  request: RunRequest__Output;
+  spec: RenderSpec;
+  plan: Plan;
+  pack: PackManifest;
+  device: string;
+  result: RunnerResult;
+  folder: string;
+  warnings: Warning[];
+  warn: (warning: Warning) => void;
+  progress: (stage: "mux" | "upload", done: number, total: number) => void;
+  timed: (stage: string, seconds: number) => void;
+  /** Stages of the whole attempt so far. */
+  stages: StageTime[];
+  emit: (event: AttemptEvent) => void;
+  signal: AbortSignal;
+}
+
+type Target = RunRequest__Output["uploads"][number] & { name: ArtefactName };
+
+/** Makes every artefact that has a target, then puts them there. @throws UploadError naming the one that failed */
+export async function deliver(delivery: Delivery): Promise<Artefact[]> {
+  const targets = delivery.request.uploads.filter((target): target is Target => target.name in ARTEFACTS);
+  const started = performance.now();
+  delivery.progress("mux", 0, 1);
+  const made = await makeAll(delivery, targets);
+  const muxed = performance.now();
+  delivery.progress("mux", 1, 1);
+  delivery.timed("mux", (muxed - started) / 1000);
+  const artefacts = await uploadAll(delivery, targets, made);
+  delivery.timed("upload", (performance.now() - muxed) / 1000);
+  return artefacts;
+}
+
+async function makeAll(delivery: Delivery, targets: Target[]): Promise<Made[]> {
+  const { node, request, spec, plan, pack, device, result, folder, warnings, signal } = delivery;
+  const manifest: ManifestInput = {
+    ...{ spec, plan, pack, device, result, warnings },
+    jobId: request.job_id,
+    version: node.version,
+  };
+  const material = await openMaterial(manifest);
+  const names = targets.map(({ name }) => name);
+  for (const warning of artefactWarnings(names, material)) delivery.warn(warning);
+  const context = { ffmpeg: node.ffmpeg, folder, manifest, signal };
+  const media = names.filter((name) => name !== "manifest.json").filter((name) => canMake(name, material));
+  const made = await Promise.all(media.map((name) => makeArtefact(name, material, context)));
+  if (names.includes("manifest.json")) {
+    const text = manifestJson(manifest, delivery.stages, { bun: Bun.version, node: node.version });
+    const bytes = new TextEncoder().encode(text);
+    made.push({ name: "manifest.json", bytes, width: 0, height: 0, seconds: 0 });
+  }
+  return made;
+}
+
+async function uploadAll(delivery: Delivery, targets: Target[], made: Made[]): Promise<Artefact[]> {
+  let done = 0;
+  delivery.progress("upload", 0, made.length);
+  return Promise.all(
+    made.map(async ({ name, bytes, width, height, seconds }) => {
+      const target = targets.find((candidate) => candidate.name === name);
+      if (!target) throw new UploadError(`${name} has no target`);
+      const { put_url: url, content_type, headers } = target;
+      const contentType = content_type || ARTEFACTS[name];
+      await put({ url, contentType, headers }, bytes, delivery.signal).catch((error: unknown) => {
+        if (error instanceof UploadError) throw new UploadError(`${name}: ${error.message}`);
+        throw error;
+      });
+      const artefact = {
+        ...{ name, width, height, seconds },
+        content_type: contentType,
+        bytes: bytes.length,
+        sha256: sha256(bytes),
+      };
+      delivery.emit({ artefact });
+      delivery.progress("upload", ++done, made.length);
+      return artefact;
+    }),
+  );
+}

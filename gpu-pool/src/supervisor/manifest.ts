@@ -1,0 +1,52 @@
+import type { PackManifest, RenderSpec, Warning } from "@cartoon/protos";
+import type { RunnerResult, StageTime } from "../runner/messages.ts";
+import type { Plan } from "./plan.ts";
+
+export interface ManifestInput {
+  jobId: string;
+  version: string;
+  device: string;
+  pack: PackManifest;
+  spec: RenderSpec;
+  plan: Plan;
+  result: RunnerResult;
+  warnings: Warning[];
+}
+
+/**
+ * Everything that the pixels and the sound depend on: `spec` renders the same again, `used` says what became of
+ * it. The same render gives the same text, so it may go into the MP4 without changing its bytes from run to run.
+ */
+export function provenance({ version, device, pack, spec, plan, result, warnings }: ManifestInput) {
+  return {
+    generator: "cartoon-animation-worker",
+    version,
+    device,
+    pack: {
+      name: pack.name,
+      version: pack.version,
+      files: Object.fromEntries(Object.entries(pack.files).map(([file, { sha256 }]) => [file, sha256])),
+    },
+    seed: spec.clip?.seed ?? spec.speech?.seed,
+    spec,
+    used: {
+      clip: plan.clip,
+      speech: plan.speech,
+      scheduler: result.scheduler,
+      characters: result.characters,
+      frames: result.frames && { count: result.frames.count, fps: result.frames.fps },
+      lines: result.speech?.lines,
+    },
+    warnings,
+  };
+}
+
+/** The manifest as an artefact: provenance with the job's id and the time that every stage took. */
+export function manifestJson(
+  input: ManifestInput,
+  stages: StageTime[],
+  runtime: Record<string, string>,
+): string {
+  const timings = Object.fromEntries(stages.map(({ stage, seconds }) => [stage, Number(seconds.toFixed(3))]));
+  return `${JSON.stringify({ ...provenance(input), job_id: input.jobId, timings, runtime }, null, 2)}\n`;
+}

@@ -1,0 +1,206 @@
+import { mkdir } from "node:fs/promises";
+import { cpus, totalmem } from "node:os";
+import type { Warning } from "@cartoon/protos";
+import type { DescribeResponse } from "@cartoon/protos/gen/DescribeResponse";
+import type { RunRequest__Output } from "@cartoon/protos/gen/RunRequest";
+import { status as Code } from "@grpc/grpc-js";
+import packageJson from "../../package.json" with { type: "json" };
+import type { NodeEnv } from "../env.ts";
+import { findFfmpeg } from "../media/index.ts";
+import { choosePack, listPacks, type Pack, type PackListing } from "../packs/index.ts";
+import { Attempt, type AttemptEvent, type NodeFacts } from "./attempt.ts";
+import { Pool } from "./pool.ts";
+import type { Slot } from "./slot.ts";
+import { SpecError, specFromWire } from "./spec-from-wire.ts";
+import { AttemptStopped, type StopKind } from "./stop.ts";
+
+/** A call that is refused as a whole, with its gRPC status. */
+export class Refused extends Error {
+  override readonly name = "Refused";
+  readonly code: Code;
+  constructor(code: Code, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+interface Running {
+  fence: number;
+  abort: AbortController;
+  ended: Promise<void>;
+}
+
+// Enough to remember every job that an edge could still be confused about.
+const REMEMBERED_FENCES = 10_000;
+
+/** A node: its packs, its pool of runners and the attempts under way. */
+export class Node {
+  readonly pool: Pool;
+  readonly facts: NodeFacts;
+  readonly #listing: PackListing;
+  readonly #preferred: string;
+  readonly #running = new Map<string, Running>();
+  readonly #fences = new Map<string, number>();
+
+  private constructor(facts: NodeFacts, listing: PackListing, preferred: string, pool: Pool) {
+    this.facts = facts;
+    this.#listing = listing;
+    this.#preferred = preferred;
+    this.pool = pool;
+  }
+
+  /** Reads the packs and starts the runners; they load while the node already answers. */
+  static async start(env: NodeEnv): Promise<Node> {
+    const listing = await listPacks(env.CARTOON_PACK_DIRS);
+    const { pack: first } = choosePack(listing, "", env.CARTOON_PACK);
+    const others = listing.packs.filter((pack) => pack !== first);
+    const facts = {
+      id: env.CARTOON_NODE_ID,
+      version: packageJson.version,
+      ffmpeg: await findFfmpeg(env),
+      workDir: env.CARTOON_WORK_DIR,
+      history: new Map(),
+    };
+    await mkdir(env.CARTOON_WORK_DIR, { recursive: true });
+    const setups = env.CARTOON_DEVICES.map((device) => ({
+      packs: [first, ...others].map((pack) => pack.folder),
+      device,
+      threads: env.CARTOON_THREADS,
+      cacheDir: env.CARTOON_CACHE_DIR,
+    }));
+    return new Node(facts, listing, first.manifest.name, new Pool(facts.id, setups));
+  }
+
+  describe(): DescribeResponse {
+    const kinds = this.pool.slots.map(({ setup }) => setup.device);
+    return {
+      status: this.pool.status(),
+      version: this.facts.version,
+      packs: this.#listing.packs.map((pack) => packInfo(pack, pack.manifest.name === this.#preferred)),
+      devices: kinds.map((device) =>
+        device.kind === "cpu"
+          ? { kind: "cpu", name: cpus()[0]?.model ?? "CPU", memory_bytes: totalmem() }
+          : { kind: "cuda", name: `GPU ${device.index}`, memory_bytes: 0 },
+      ),
+    };
+  }
+
+  /**
+   * Runs one attempt; its events go to `emit`, the terminal one last. Resolves when it has ended.
+   * @throws Refused when the attempt is not taken on
+   */
+  async run(
+    request: RunRequest__Output,
+    emit: (event: AttemptEvent) => void,
+    gone: AbortSignal,
+  ): Promise<void> {
+    if (!request.job_id) throw new Refused(Code.INVALID_ARGUMENT, "job_id: is missing");
+    await this.#fence(request);
+    const choice = this.#choose(request);
+    if ("failed" in choice) {
+      emit(choice);
+      return;
+    }
+    const { spec, pack, warnings } = choice;
+    const slot = this.#takeSlot(pack);
+    for (const warning of warnings) emit({ warning });
+    const abort = new AbortController();
+    const stop = (kind: StopKind) => () => abort.abort(new AttemptStopped(kind));
+    gone.addEventListener("abort", stop("canceled"), { once: true });
+    if (gone.aborted) stop("canceled")();
+    const left = request.deadline_ms > 0 ? request.deadline_ms - Date.now() : undefined;
+    const timer = left === undefined ? undefined : setTimeout(stop("deadline"), Math.max(0, left));
+    const attempt = new Attempt({ node: this.facts, request, spec, pack, slot, emit, signal: abort.signal });
+    const ended = attempt.run();
+    this.#running.set(request.job_id, { fence: request.fence, abort, ended });
+    try {
+      await ended;
+    } finally {
+      clearTimeout(timer);
+      if (this.#running.get(request.job_id)?.fence === request.fence) this.#running.delete(request.job_id);
+    }
+  }
+
+  /** Refuses an attempt that another one has overtaken, and drops the one that this attempt overtakes. */
+  async #fence({ job_id, fence }: RunRequest__Output): Promise<void> {
+    const seen = this.#fences.get(job_id);
+    if (seen !== undefined && fence <= seen) {
+      throw new Refused(Code.FAILED_PRECONDITION, `fence ${fence} is stale: ${seen} was seen`);
+    }
+    const older = this.#running.get(job_id);
+    this.#fences.delete(job_id);
+    this.#fences.set(job_id, fence);
+    const [oldest] = this.#fences.keys();
+    if (this.#fences.size > REMEMBERED_FENCES && oldest !== undefined) this.#fences.delete(oldest);
+    older?.abort.abort(new AttemptStopped("fenced"));
+    await older?.ended;
+  }
+
+  #choose(request: RunRequest__Output) {
+    try {
+      const spec = specFromWire(request.spec);
+      return { spec, ...this.#pack(spec.pack) };
+    } catch (error) {
+      if (!(error instanceof SpecError)) throw error;
+      const receipt = { steps_done: 0, steps_total: 0, device_seconds: 0, stages: [] };
+      return { failed: { code: "invalid_spec", message: error.message, retryable: false, receipt } };
+    }
+  }
+
+  #pack(name: string): { pack: Pack; warnings: Warning[] } {
+    try {
+      return choosePack(this.#listing, name, this.#preferred);
+    } catch (error) {
+      throw new SpecError(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #takeSlot(pack: Pack): Slot {
+    const slot = this.pool.take(pack.manifest.name);
+    if (slot) return slot;
+    const { health, detail } = this.pool.status();
+    if (health === "NODE_HEALTH_BUSY" || health === "NODE_HEALTH_READY") {
+      throw new Refused(Code.RESOURCE_EXHAUSTED, "no permit is free");
+    }
+    throw new Refused(
+      Code.UNAVAILABLE,
+      `the node is ${health.slice("NODE_HEALTH_".length)}${detail && `: ${detail}`}`,
+    );
+  }
+
+  /** Stops an attempt at its next step; it ends with its receipt. False when it does not run here. */
+  stop(jobId: string, fence: number): boolean {
+    const running = this.#running.get(jobId);
+    if (!running || running.fence !== fence) return false;
+    running.abort.abort(new AttemptStopped("canceled"));
+    return true;
+  }
+
+  /** Takes nothing new, gives the attempts under way `seconds`, hands the rest back, and ends the runners. */
+  async close(seconds: number): Promise<void> {
+    this.pool.drain();
+    const all = () => Promise.allSettled([...this.#running.values()].map(({ ended }) => ended));
+    const patience = setTimeout(() => {
+      for (const { abort } of this.#running.values()) abort.abort(new AttemptStopped("draining"));
+    }, seconds * 1000);
+    await all();
+    clearTimeout(patience);
+    await this.pool.close();
+  }
+}
+
+function packInfo({ manifest }: Pack, isDefault: boolean) {
+  const { files: _files, ...shown } = manifest;
+  return {
+    name: manifest.name,
+    version: manifest.version,
+    is_default: isDefault,
+    characters: manifest.characters.map(({ name, label, triggers, speaker }) => ({
+      name,
+      label,
+      triggers,
+      speaker,
+    })),
+    manifest_json: JSON.stringify(shown),
+  };
+}

@@ -1,0 +1,133 @@
+import { fileURLToPath } from "node:url";
+import type {
+  FromRunner,
+  RunnerJob,
+  RunnerResult,
+  RunnerSetup,
+  Spent,
+  ToRunner,
+} from "../runner/messages.ts";
+
+const ENTRY = fileURLToPath(new URL("../runner/main.ts", import.meta.url));
+// A runner looks at its messages between two steps; one that has not by then is stuck.
+const CANCEL_GRACE_MS = 60_000;
+
+export type RunOutcome =
+  | { type: "done"; result: RunnerResult; spent: Spent }
+  | { type: "canceled"; spent: Spent }
+  | { type: "failed"; code: string; message: string; retryable: boolean; spent: Spent };
+
+/** The runner died while it worked. */
+export class RunnerLost extends Error {
+  override readonly name = "RunnerLost";
+}
+
+type RunEvent = Extract<FromRunner, { run: string }>;
+interface Active {
+  job: RunnerJob;
+  onEvent: (event: RunEvent) => void;
+  resolve: (outcome: RunOutcome) => void;
+  reject: (error: Error) => void;
+}
+
+export interface RunnerProcessOptions {
+  setup: RunnerSetup;
+  onWarm: (warm: string[]) => void;
+  /** Called once, after a run that was under way has been reported lost. */
+  onExit: (detail: string) => void;
+}
+
+/** One runner: a child process with the models of one device in memory, one job at a time. */
+export class RunnerProcess {
+  readonly pid: number;
+  /** Resolves when the models are loaded; rejects when they cannot be, or when the process dies before. */
+  readonly ready: Promise<{ seconds: number }>;
+  readonly #child: Bun.Subprocess<"ignore", "inherit", "inherit">;
+  readonly #options: RunnerProcessOptions;
+  #settleReady: { resolve: (value: { seconds: number }) => void; reject: (error: Error) => void };
+  #active: Active | undefined;
+
+  constructor(options: RunnerProcessOptions) {
+    this.#options = options;
+    const { promise, resolve, reject } = Promise.withResolvers<{ seconds: number }>();
+    this.ready = promise;
+    // The owner awaits `ready` when it gets to it; until then a failure is not an unhandled one.
+    promise.catch(() => undefined);
+    this.#settleReady = { resolve, reject };
+    this.#child = Bun.spawn([process.execPath, ENTRY], {
+      stdio: ["ignore", "inherit", "inherit"],
+      serialization: "json",
+      ipc: (message: FromRunner) => this.#receive(message),
+      onExit: (_child, code, signal) => this.#exited(`the runner ended with ${signal ?? code}`),
+    });
+    this.pid = this.#child.pid;
+    this.#send({ type: "setup", setup: options.setup });
+  }
+
+  /**
+   * Runs one job to its end. Aborting stops it at the next step; the outcome is then `canceled`.
+   * @throws RunnerLost when the process dies
+   */
+  run(job: RunnerJob, onEvent: (event: RunEvent) => void, signal: AbortSignal): Promise<RunOutcome> {
+    if (this.#active) throw new Error("the runner is busy");
+    const { promise, resolve, reject } = Promise.withResolvers<RunOutcome>();
+    this.#active = { job, onEvent, resolve, reject };
+    let stuck: Timer | undefined;
+    const cancel = () => {
+      this.#send({ type: "cancel", run: job.run });
+      stuck = setTimeout(() => this.kill(), CANCEL_GRACE_MS);
+    };
+    this.#send({ type: "run", job });
+    if (signal.aborted) cancel();
+    else signal.addEventListener("abort", cancel, { once: true });
+    return promise.finally(() => {
+      clearTimeout(stuck);
+      signal.removeEventListener("abort", cancel);
+    });
+  }
+
+  /** Ends the process at once; a job under way is lost. */
+  kill(): void {
+    this.#child.kill("SIGKILL");
+  }
+
+  /** Ends the process, and waits until it is gone. */
+  async close(): Promise<void> {
+    this.kill();
+    await this.#child.exited;
+  }
+
+  #send(message: ToRunner): void {
+    try {
+      this.#child.send(message);
+    } catch {
+      // The channel is closed: the exit handler tells those who wait.
+    }
+  }
+
+  #receive(message: FromRunner): void {
+    if (message.type === "ready") {
+      this.#options.onWarm(message.warm);
+      this.#settleReady.resolve({ seconds: message.seconds });
+    } else if (message.type === "setup_failed") this.#settleReady.reject(new Error(message.message));
+    else if (message.type === "warm") this.#options.onWarm(message.warm);
+    else if (this.#active?.job.run === message.run) this.#forward(this.#active, message);
+  }
+
+  #forward(active: Active, message: RunEvent): void {
+    if (message.type !== "done" && message.type !== "canceled" && message.type !== "failed") {
+      active.onEvent(message);
+      return;
+    }
+    this.#active = undefined;
+    active.resolve(message);
+  }
+
+  #exited(detail: string): void {
+    this.#settleReady.reject(new RunnerLost(detail));
+    const active = this.#active;
+    this.#active = undefined;
+    active?.reject(new RunnerLost(detail));
+    this.#options.onExit(detail);
+  }
+}
