@@ -56,8 +56,8 @@ interface Frame {
  * Inputs: `n` int64 []; `prompt` int64 [B, S, C] (rows before `tok`); `tok` int64 [B, C] (the last row);
  * `ending` int64 [B] (-1, or frames since channel 0 ended); `past_k`, `past_v` [layers, R, kv, P, dim];
  * `mask` float32 [R, T]; `cross_k`, `cross_v` [layers, R, heads, T, dim] or `encoder_hidden` [R, T, d];
- * `forced` int64 [N, B, C] (-1 = free); `gumbel` float32 [N, B, C, K]; `params` float32 [3] (guidance scale,
- * 1 / temperature, top-p).
+ * `forced` int64 [N, B, C] (-1 = free); `gumbel` float32 [N, B, C, K]; `params` float32 [3, B] (guidance
+ * scale, 1 / temperature, top-p).
  * Outputs: `tokens` int64 [n', B, C] with n' <= n (fewer when every dialogue has ended), `ended` int64 [B],
  * `new_k`, `new_v` [layers, R, kv, S + n', dim], and with an alignment head `alignment` [n', B, T]: how much
  * each frame attends to each byte of the text. `options.logits` adds `logits` [n', 2, B, C, V].
@@ -83,7 +83,9 @@ export function buildDiaDecoder(
   const cross = crossInputs(g, config, target);
   const forced = g.input("forced", "int64", ["N", "B", c.num_channels]);
   const gumbel = g.input("gumbel", "float32", ["N", "B", c.num_channels, "K"]);
-  const params = op.split(g, g.input("params", "float32", [3]), 3, 0);
+  const params = op
+    .split(g, g.input("params", "float32", [3, "B"]), 3, 0)
+    .map((row) => op.reshape(g, row, ["B", 1, 1]));
   const topK = g.size("K");
   const decoder = new DecoderLayers(config, target, cross, bias, alignmentHead, g);
 

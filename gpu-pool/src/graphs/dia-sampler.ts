@@ -13,7 +13,7 @@ export interface SamplerInputs {
   readonly gumbel: Value;
   /** int64 [1]. */
   readonly topK: Value;
-  /** float32 [1] each. */
+  /** float32 [B, 1, 1] each. */
   readonly guidance: Value;
   readonly inverseTemperature: Value;
   readonly topP: Value;

@@ -103,7 +103,7 @@ for (const [name, golden] of Object.entries({ grouped, prompted, single })) {
           ...(crossK && crossV ? { cross_k: crossK, cross_v: crossV } : { encoder_hidden: hidden }),
           forced: int64(next.flat(), [steps, 1, c.num_channels]),
           gumbel: float32(new Float32Array(steps * c.num_channels * K), [steps, 1, c.num_channels, K]),
-          params: float32(Float32Array.of(3, 1, 0.9), [3]),
+          params: float32(Float32Array.of(3, 1, 0.9), [3, 1]),
         });
         return { logits: floatOutput(outputs, "logits"), alignment: floatOutput(outputs, "alignment") };
       }

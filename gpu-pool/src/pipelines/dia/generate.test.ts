@@ -1,0 +1,140 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import grouped from "../../../test-fixtures/voice/dia-grouped.json";
+import prompted from "../../../test-fixtures/voice/dia-prompted.json";
+import single from "../../../test-fixtures/voice/dia-single.json";
+import {
+  type FixtureDtype,
+  fixtureGumbel,
+  writeFormulaWeights,
+} from "../../../test-fixtures/voice/formula-weights.ts";
+import { promptRows, undelay } from "./delay-pattern.ts";
+import { type GenerationRequest, generate } from "./generate.ts";
+import { type DiaModel, loadDiaModel } from "./model.ts";
+
+let folder: string;
+const models = new Map<string, DiaModel>();
+const goldens = { grouped, prompted, single };
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "cartoon-generate-"));
+  for (const [name, golden] of Object.entries(goldens)) {
+    const dia = join(folder, name);
+    await mkdir(dia);
+    await writeFile(join(dia, "config.json"), JSON.stringify(golden.config));
+    await writeFormulaWeights(
+      join(dia, "model.safetensors"),
+      golden.shapes,
+      golden.gain,
+      golden.dtype as FixtureDtype,
+    );
+    models.set(name, await loadDiaModel(dia, { cacheDir: folder, device: "cpu", threads: 1 }));
+  }
+});
+afterAll(async () => {
+  for (const model of models.values()) await model.release();
+  await rm(folder, { recursive: true, force: true });
+});
+
+function setUp(name: keyof typeof goldens) {
+  const golden = goldens[name];
+  const model = models.get(name);
+  if (!model) throw new Error(name);
+  const { sampling } = golden;
+  const channels = model.config.decoder.num_channels;
+  const draws = (golden.maxLength + model.config.maxDelay) * channels * sampling.top_k;
+  const request: GenerationRequest = {
+    text: new TextEncoder().encode(golden.text),
+    prompt: golden.prompt,
+    lastRow: golden.maxLength - 1,
+    seed: 1,
+    noise: fixtureGumbel(`dia-${name} gumbel`, draws),
+  };
+  const options = {
+    sampling: {
+      guidanceScale: sampling.guidance_scale,
+      temperature: sampling.temperature,
+      topP: sampling.top_p,
+      topK: sampling.top_k,
+    },
+  };
+  return { golden, model, request, options };
+}
+
+describe("tokens are those of transformers' generate with the same noise", () => {
+  for (const name of ["grouped", "prompted", "single"] as const) {
+    for (const firstRun of [1, 7, 64]) {
+      test(`${name}, first run of ${firstRun} frames`, async () => {
+        const { golden, model, request, options } = setUp(name);
+        const [made] = await generate(model, [request], { ...options, firstRun });
+        const known = promptRows(model.config, golden.prompt);
+        expect([...known, ...(made?.rows ?? [])]).toEqual(golden.sequence);
+        expect(made?.finished).toBe(name === "single");
+      });
+    }
+  }
+});
+
+test("dialogues made together come out as each does alone", async () => {
+  const { model, options } = setUp("single");
+  const texts = ["\u0001 Go!", "\u0002 Where to, my friend?", "\u0001 Up."];
+  const requests = texts.map((text, seed) => ({ text: new TextEncoder().encode(text), lastRow: 60, seed }));
+  const together = await generate(model, requests, options);
+  for (const [i, request] of requests.entries()) {
+    const [alone] = await generate(model, [request], options);
+    expect(together[i]?.rows).toEqual(alone?.rows ?? []);
+    expect(together[i]?.endRow).toBe(alone?.endRow ?? -1);
+  }
+});
+
+test("a seed is a dialogue; another seed is another", async () => {
+  const { model, request, options } = setUp("prompted");
+  const seeded = async (seed: number) => {
+    const [made] = await generate(model, [{ ...request, noise: undefined, seed, lastRow: 40 }], options);
+    return made?.rows;
+  };
+  expect(await seeded(5)).toEqual(await seeded(5));
+  expect(await seeded(5)).not.toEqual(await seeded(6));
+});
+
+test("temperature 0 needs no noise and repeats itself", async () => {
+  const { model, request, options } = setUp("prompted");
+  const sampling = { ...options.sampling, temperature: 0 };
+  const greedy = (seed: number) =>
+    generate(model, [{ ...request, noise: undefined, seed, lastRow: 30 }], { sampling });
+  expect(await greedy(1)).toEqual(await greedy(2));
+});
+
+test("an abort between two runs stops the dialogue", async () => {
+  const { model, request, options } = setUp("grouped");
+  const abort = new AbortController();
+  let rows = 0;
+  const onRows = (made: number) => {
+    rows = made;
+    abort.abort(new Error("stop it"));
+  };
+  const run = generate(model, [request], { ...options, signal: abort.signal, onRows, firstRun: 4 });
+  await expect(run).rejects.toThrow("stop it");
+  expect(rows).toBe(4);
+});
+
+test("the delay is taken back and special tokens are silence", () => {
+  const { model } = setUp("prompted");
+  const rows = [
+    [1, 34, 34, 34],
+    [2, 34, 34, 34],
+    [32, 11, 34, 34],
+    [33, 12, 21, 34],
+    [33, 32, 22, 34],
+    [33, 33, 32, 31],
+    [33, 33, 33, 32],
+  ];
+  expect(undelay(model.config, rows, 7, 9)).toEqual([
+    [1, 2],
+    [11, 12],
+    [21, 22],
+    [31, 0],
+  ]);
+});

@@ -1,0 +1,68 @@
+import type { TensorValue } from "../../onnx/session.ts";
+import type { DiaModel } from "./model.ts";
+
+/** Keys and values of all rows so far, `[layers, 2B, kv heads, P, dim]`, kept on the host between runs. */
+export class KeyValueCache {
+  readonly #outer: number;
+  readonly #dim: number;
+  readonly #shape: (length: number) => number[];
+  #length = 0;
+  #keys: TensorValue;
+  #values: TensorValue;
+
+  constructor(model: DiaModel, batch: number) {
+    const { num_hidden_layers: layers, num_key_value_heads: heads, head_dim: dim } = model.config.decoder;
+    this.#dim = dim;
+    this.#outer = layers * 2 * batch * heads;
+    this.#shape = (length) => [layers, 2 * batch, heads, length, dim];
+    const empty = (): TensorValue => {
+      const { dtype } = model.target;
+      const data = dtype === "float16" ? new Uint16Array(0) : new Float32Array(0);
+      return { dtype, data, shape: this.#shape(0) };
+    };
+    this.#keys = empty();
+    this.#values = empty();
+  }
+
+  get keys(): TensorValue {
+    return this.#keys;
+  }
+
+  get values(): TensorValue {
+    return this.#values;
+  }
+
+  /** Adds the rows that a run made. */
+  append(keys: TensorValue | undefined, values: TensorValue | undefined): void {
+    const added = keys?.shape[3];
+    if (!keys || !values || added === undefined) throw new Error("the decoder gave no keys and values");
+    this.#keys = this.#grown(this.#keys, keys, added);
+    this.#values = this.#grown(this.#values, values, added);
+    this.#length += added;
+  }
+
+  #grown(old: TensorValue, fresh: TensorValue, added: number): TensorValue {
+    if (this.#length === 0) return fresh;
+    const length = this.#length + added;
+    const join = <T extends Float32Array | Uint16Array>(a: T, b: T, out: T): T => {
+      for (let i = 0; i < this.#outer; i++) {
+        const from = i * length * this.#dim;
+        out.set(a.subarray(i * this.#length * this.#dim, (i + 1) * this.#length * this.#dim), from);
+        out.set(
+          b.subarray(i * added * this.#dim, (i + 1) * added * this.#dim),
+          from + this.#length * this.#dim,
+        );
+      }
+      return out;
+    };
+    const size = this.#outer * length * this.#dim;
+    const shape = this.#shape(length);
+    if (old.data instanceof Float32Array && fresh.data instanceof Float32Array) {
+      return { dtype: old.dtype, data: join(old.data, fresh.data, new Float32Array(size)), shape };
+    }
+    if (old.data instanceof Uint16Array && fresh.data instanceof Uint16Array) {
+      return { dtype: old.dtype, data: join(old.data, fresh.data, new Uint16Array(size)), shape };
+    }
+    throw new Error("keys and values must be float32 or float16");
+  }
+}

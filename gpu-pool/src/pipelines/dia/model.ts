@@ -1,0 +1,98 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { DacConfig } from "../../graphs/dac-config.ts";
+import { buildDacDecoder } from "../../graphs/dac-decoder.ts";
+import { buildDacEncoder } from "../../graphs/dac-encoder.ts";
+import { DiaConfig } from "../../graphs/dia-config.ts";
+import {
+  type AlignmentHead,
+  buildDiaDecoder,
+  DIA_CPU,
+  DIA_CUDA,
+  type DiaTarget,
+} from "../../graphs/dia-decoder.ts";
+import { buildDiaEncoder } from "../../graphs/dia-encoder.ts";
+import { createSession, type Session, type SessionOptions } from "../../onnx/session.ts";
+import { openWeights, type WeightSet } from "../../weights/weight-set.ts";
+import { weightFiles } from "./weight-files.ts";
+
+export interface DiaModelOptions {
+  readonly cacheDir: string;
+  readonly device: "cpu" | "cuda";
+  readonly threads?: number;
+  readonly alignmentHead?: AlignmentHead;
+}
+
+/** Dia's sessions. */
+export interface DiaModel {
+  readonly config: DiaConfig;
+  readonly target: DiaTarget;
+  readonly encoder: Session;
+  readonly decoder: Session;
+  release(): Promise<void>;
+}
+
+/** DAC's sessions; the encoder is loaded when it is first asked for. */
+export interface DacModel {
+  readonly config: DacConfig;
+  readonly decoder: Session;
+  encoder(): Promise<Session>;
+  release(): Promise<void>;
+}
+
+async function readJson(path: string): Promise<unknown> {
+  return JSON.parse(await readFile(path, "utf8"));
+}
+
+function sessionOptions(options: DiaModelOptions): SessionOptions {
+  return {
+    provider: options.device,
+    // Sizes change from run to run, so planned memory would only grow.
+    memoryPattern: false,
+    ...(options.threads ? { intraOpThreads: options.threads } : {}),
+  };
+}
+
+/** @param folder with `config.json` and safetensors in the layout of transformers */
+export async function loadDiaModel(folder: string, options: DiaModelOptions): Promise<DiaModel> {
+  const config = DiaConfig.parse(await readJson(join(folder, "config.json")));
+  const weights = await openWeights(await weightFiles(folder));
+  const target = options.device === "cuda" ? DIA_CUDA : DIA_CPU;
+  const { alignmentHead } = options;
+  const encoderModel = buildDiaEncoder(config, weights, {
+    dtype: target.dtype,
+    crossOutputs: target.cross === "fed",
+  });
+  const decoderModel = buildDiaDecoder(config, weights, target, { alignmentHead });
+  const encoder = await createSession(encoderModel, options.cacheDir, sessionOptions(options));
+  const decoder = await createSession(decoderModel, options.cacheDir, sessionOptions(options));
+  const release = async () => {
+    await encoder.release();
+    await decoder.release();
+  };
+  return { config, target, encoder, decoder, release };
+}
+
+/** @param folder with `config.json` and safetensors in the layout of transformers */
+export async function loadDacModel(folder: string, options: DiaModelOptions): Promise<DacModel> {
+  const config = DacConfig.parse(await readJson(join(folder, "config.json")));
+  const weights: WeightSet = await openWeights(await weightFiles(folder));
+  const decoder = await createSession(
+    buildDacDecoder(config, weights),
+    options.cacheDir,
+    sessionOptions(options),
+  );
+  let encoder: Promise<Session> | undefined;
+  return {
+    config,
+    decoder,
+    encoder: () => {
+      encoder ??= createSession(buildDacEncoder(config, weights), options.cacheDir, sessionOptions(options));
+      return encoder;
+    },
+    release: async () => {
+      await decoder.release();
+      await (await encoder)?.release();
+    },
+  };
+}
