@@ -53,7 +53,7 @@ create index jobs_tenant_status on jobs (tenant, status, created_at desc, id des
 create index jobs_leased on jobs (lease_expires_at) where status in ('running', 'committing');
 create index jobs_queue_deadline on jobs (queue_deadline) where status = 'queued' and queue_deadline is not null;
 create index jobs_results_expire on jobs (results_expire_at) where results_expire_at is not null;
-create index jobs_history on jobs (completed_at desc) where status = 'succeeded';
+create index jobs_completed on jobs (completed_at desc) where completed_at is not null;
 
 create table job_events (
   job_id text not null,

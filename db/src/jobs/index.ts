@@ -1,8 +1,10 @@
 export type { QueueLimits } from "./admission.ts";
 export { cancel, confirmCancel } from "./cancel.ts";
 export { beginCommit, commit } from "./commit.ts";
+export { countByTenant, countJobs, type JobCounts } from "./count.ts";
 export type { EnqueueInput } from "./draft.ts";
 export { type Enqueued, enqueue, enqueueMany } from "./enqueue.ts";
+export { estimateJob, estimateNew, type QueueEstimate } from "./estimate.ts";
 export { eventsAfter, type JobEvent, type LifeEvent, type NewEvent } from "./events.ts";
 export { type Failure, fail } from "./fail.ts";
 export type { Reader } from "./find.ts";
@@ -11,8 +13,17 @@ export { getJob, getPreview, type JobPreview, type JobWithResults, openSecrets }
 export { type Job, type JobResult, PRIORITIES, type Priority } from "./job.ts";
 export { type LeaseInput, lease, peekQueue } from "./lease.ts";
 export { type JobPage, listJobs } from "./list.ts";
+export { purgeQueue } from "./purge.ts";
 export { type Renewed, renew } from "./renew.ts";
 export { type Report, type Reported, report } from "./report.ts";
+export {
+  type Discarded,
+  deleteJob,
+  deleteOldJobs,
+  expiredResults,
+  forgetResults,
+  prune,
+} from "./retention.ts";
 export { retry } from "./retry.ts";
 export { type Swept, sweep } from "./sweep.ts";
 export type { Attempt } from "./transition.ts";

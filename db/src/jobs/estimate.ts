@@ -1,0 +1,122 @@
+import { and, desc, eq, gt, isNotNull, lt, or, type SQL, sql } from "drizzle-orm";
+import type { Database } from "../database.ts";
+import { rows, type Tx, type Verb } from "../verb.ts";
+import { findJob, type Reader } from "./find.ts";
+import { type JobRow, PRIORITIES, type Priority } from "./job.ts";
+
+/** Successful jobs that the pace is measured from: the newest ones, so that a faster node soon shows. */
+const HISTORY = 50;
+
+export interface QueueEstimate {
+  /** Jobs that leave the queue before this one; 0 also when it no longer waits. */
+  position: number;
+  /** Until it starts and until it is done. `null` while no job of this pack has been measured yet. */
+  startsInSeconds: number | null;
+  finishesInSeconds: number | null;
+  /** Measured device seconds per unit of `work`. */
+  secondsPerWork: number | null;
+}
+
+/**
+ * Where a job stands in the queue, and when it is likely to be done.
+ *
+ * @param permits jobs that the pool runs at once
+ * @throws VerbError `not_found`
+ */
+export function estimateJob(
+  db: Database,
+  reader: Reader,
+  id: string,
+  permits: number,
+): Promise<QueueEstimate> {
+  return db.read(function* (tx): Verb<QueueEstimate> {
+    const { jobs } = tx.t;
+    const job = yield* findJob(tx, reader, id);
+    const pace = yield* measuredPace(tx, job.pack);
+    if (job.status !== "queued")
+      return estimate({ jobs: 0, work: 0 }, 0, job.work * (1 - job.progress), pace, permits);
+    const before = or(
+      gt(jobs.priority, job.priority),
+      and(
+        eq(jobs.priority, job.priority),
+        or(lt(jobs.share, job.share), and(eq(jobs.share, job.share), lt(jobs.id, job.id))),
+      ),
+    );
+    return estimate(yield* waiting(tx, before), yield* runningWork(tx), job.work, pace, permits);
+  });
+}
+
+/** Where a job that does not exist yet would stand; an upper bound, as fair shares may let it in earlier. */
+export function estimateNew(
+  db: Database,
+  job: { pack: string; work: number; priority?: Priority },
+  permits: number,
+): Promise<QueueEstimate> {
+  return db.read(function* (tx): Verb<QueueEstimate> {
+    const atLeast = sql`${tx.t.jobs.priority} >= ${PRIORITIES.indexOf(job.priority ?? "normal")}`;
+    const pace = yield* measuredPace(tx, job.pack);
+    return estimate(yield* waiting(tx, atLeast), yield* runningWork(tx), job.work, pace, permits);
+  });
+}
+
+function estimate(
+  ahead: { jobs: number; work: number },
+  running: number,
+  work: number,
+  pace: number | null,
+  permits: number,
+): QueueEstimate {
+  const position = ahead.jobs;
+  if (pace === null || permits < 1) {
+    return { position, startsInSeconds: null, finishesInSeconds: null, secondsPerWork: pace };
+  }
+  const startsInSeconds = ((ahead.work + running) * pace) / permits;
+  return {
+    position,
+    startsInSeconds,
+    finishesInSeconds: startsInSeconds + work * pace,
+    secondsPerWork: pace,
+  };
+}
+
+function* waiting(tx: Tx, before: SQL | undefined): Verb<{ jobs: number; work: number }> {
+  const { jobs } = tx.t;
+  const sums = {
+    jobs: sql`count(*)`.mapWith(Number),
+    work: sql`coalesce(sum(${jobs.work}), 0)`.mapWith(Number),
+  };
+  const query = tx.db
+    .select(sums)
+    .from(jobs)
+    .where(and(sql`${jobs.status} = 'queued'`, before));
+  const [found] = yield* rows(query);
+  return found ?? { jobs: 0, work: 0 };
+}
+
+function* runningWork(tx: Tx): Verb<number> {
+  const { jobs } = tx.t;
+  const left = sql`coalesce(sum(${jobs.work} * (1 - ${jobs.progress})), 0)`.mapWith(Number);
+  const held = sql`${jobs.status} in ('running', 'committing')`;
+  const [found] = yield* rows(tx.db.select({ left }).from(jobs).where(held));
+  return found?.left ?? 0;
+}
+
+/** Seconds per unit of work over the newest successes of a pack. */
+function* measuredPace(tx: Tx, pack: string): Verb<number | null> {
+  const { jobs } = tx.t;
+  const shown: { work: typeof jobs.work; receipt: typeof jobs.receipt } = {
+    work: jobs.work,
+    receipt: jobs.receipt,
+  };
+  const measured = and(
+    isNotNull(jobs.completedAt),
+    eq(jobs.status, "succeeded"),
+    eq(jobs.pack, pack),
+    gt(jobs.work, 0),
+  );
+  const query = tx.db.select(shown).from(jobs).where(measured).orderBy(desc(jobs.completedAt)).limit(HISTORY);
+  const found: Pick<JobRow, "work" | "receipt">[] = yield* rows(query);
+  const work = found.reduce((sum, row) => sum + row.work, 0);
+  const seconds = found.reduce((sum, row) => sum + (row.receipt?.deviceSeconds ?? 0), 0);
+  return work > 0 ? seconds / work : null;
+}

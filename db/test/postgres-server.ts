@@ -1,0 +1,132 @@
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
+import postgres from "postgres";
+
+const DEBIAN_VERSIONS = "/usr/lib/postgresql";
+
+/** Folder of initdb and postgres: `POSTGRES_BIN`, else the newest of Debian's. Undefined when there is none. */
+export function findPostgres(): string | undefined {
+  const given = process.env.POSTGRES_BIN;
+  if (given) return given;
+  if (!existsSync(DEBIAN_VERSIONS)) return undefined;
+  const versions = readdirSync(DEBIAN_VERSIONS).sort((a, b) => Number(b) - Number(a));
+  return versions
+    .map((version) => join(DEBIAN_VERSIONS, version, "bin"))
+    .find((bin) => existsSync(join(bin, "initdb")));
+}
+
+/** A Postgres server of our own, on a free port, in a temporary folder. */
+export interface PostgresServer {
+  port: number;
+  /** URL of a new, empty database. */
+  createDatabase(): Promise<string>;
+  /** Ends at once, as in a crash, and starts again on the same data. */
+  restart(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export async function startPostgres(bin: string): Promise<PostgresServer> {
+  const folder = mkdtempSync(join(tmpdir(), "cartoon-pg-"));
+  asPostgres("chown", folder);
+  const data = join(folder, "data");
+  exec(bin, "initdb", ["-D", data, "-U", "cartoon", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N"]);
+  const port = await freePort();
+  let server = await launch(bin, data, folder, port);
+  const admin = `postgres://cartoon@127.0.0.1:${port}/postgres`;
+  let made = 0;
+  return {
+    port,
+    async createDatabase() {
+      const name = `test_${++made}`;
+      const sql = postgres(admin, { max: 1, onnotice: () => {} });
+      await sql.unsafe(`create database ${name}`);
+      await sql.end();
+      return `postgres://cartoon@127.0.0.1:${port}/${name}`;
+    },
+    async restart() {
+      await end(server, "SIGQUIT");
+      server = await launch(bin, data, folder, port);
+    },
+    async stop() {
+      await end(server, "SIGINT");
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+const isRoot = userInfo().uid === 0;
+
+/** Postgres refuses to run as root: then it runs as the user that Debian's package makes for it. */
+function command(bin: string, program: string, args: string[]): [string, string[]] {
+  const path = join(bin, program);
+  return isRoot
+    ? ["setpriv", ["--reuid=postgres", "--regid=postgres", "--clear-groups", path, ...args]]
+    : [path, args];
+}
+
+function asPostgres(_chown: "chown", folder: string): void {
+  if (isRoot) spawnSync("chown", ["postgres", folder]);
+}
+
+function exec(bin: string, program: string, args: string[]): void {
+  const [file, list] = command(bin, program, args);
+  const done = spawnSync(file, list, { encoding: "utf8", cwd: "/" });
+  if (done.status !== 0) throw new Error(`${program} failed: ${done.stderr || done.error}`);
+}
+
+type Server = ReturnType<typeof spawn>;
+
+async function launch(bin: string, data: string, folder: string, port: number): Promise<Server> {
+  const settings = [`listen_addresses=127.0.0.1`, `unix_socket_directories=${folder}`, "shared_buffers=32MB"];
+  const args = ["-D", data, "-p", String(port), ...settings.flatMap((setting) => ["-c", setting])];
+  const [file, list] = command(bin, "postgres", args);
+  const server = spawn(file, list, { cwd: "/", stdio: ["ignore", "ignore", "pipe"] });
+  let log = "";
+  server.stderr?.on("data", (chunk) => {
+    log = (log + chunk).slice(-4_000);
+  });
+  for (let i = 0; i < 300; i++) {
+    if (server.exitCode !== null) break;
+    if (await answers(port)) return server;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  server.kill("SIGKILL");
+  throw new Error(`Postgres did not start:\n${log}`);
+}
+
+async function answers(port: number): Promise<boolean> {
+  const sql = postgres(`postgres://cartoon@127.0.0.1:${port}/postgres`, {
+    max: 1,
+    connect_timeout: 2,
+    onnotice: () => {},
+  });
+  try {
+    await sql`select 1`;
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await sql.end({ timeout: 1 });
+  }
+}
+
+function end(server: Server, signal: NodeJS.Signals): Promise<void> {
+  return new Promise((resolve) => {
+    if (server.exitCode !== null || server.signalCode !== null) return resolve();
+    server.once("exit", () => resolve());
+    server.kill(signal);
+  });
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer().on("error", reject);
+    probe.listen(0, "127.0.0.1", () => {
+      const address = probe.address();
+      probe.close(() => resolve(typeof address === "object" && address ? address.port : 0));
+    });
+  });
+}
