@@ -55,6 +55,8 @@ function showOutputs() {
   }
 }
 
+const PICTURE_SETTINGS = ["width", "height", "num_frames", "fps", "num_inference_steps", "guidance_scale"];
+
 const number = (name) => Number(form[name].value);
 
 function requestBody() {
@@ -73,8 +75,8 @@ function requestBody() {
             { name: names[1], weight: Number(blend.toFixed(2)) },
           ]
         : names;
-    for (const name of ["width", "height", "num_frames", "fps", "num_inference_steps", "guidance_scale"])
-      body[name] = number(name);
+    body.clip = {};
+    for (const name of PICTURE_SETTINGS) body.clip[name] = number(name);
   }
   if (kind !== "animation" && form.dialogue.value.trim()) {
     body.dialogue = form.dialogue.value;
