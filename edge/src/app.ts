@@ -1,0 +1,51 @@
+import { cors } from "hono/cors";
+import { authenticate } from "./auth/authenticate.ts";
+import { DIALECTS } from "./dialects/index.ts";
+import { problemResponse } from "./errors/problem.ts";
+import { ApiError } from "./errors/table.ts";
+import { type App, createRouter } from "./hono.ts";
+import { accessLog } from "./middleware/access-log.ts";
+import { bodyLimit } from "./middleware/body-limit.ts";
+import { publicOrigin } from "./middleware/origin.ts";
+import { requestId } from "./middleware/request-id.ts";
+import { securityHeaders } from "./middleware/security-headers.ts";
+import { registerCharacters } from "./routes/characters.ts";
+import { registerDocs } from "./routes/docs.ts";
+import { registerHealth } from "./routes/health.ts";
+import { registerStore } from "./routes/results.ts";
+import type { Services } from "./services.ts";
+
+const BODY_TIMEOUT_MS = 30_000;
+const EXPOSED = [
+  "etag",
+  "location",
+  "ratelimit",
+  "ratelimit-policy",
+  "retry-after",
+  "x-request-id",
+  "x-step",
+];
+
+/** The HTTP application: middleware, then one line per group of routes. No side effects. */
+export function createApp(services: Services): App {
+  const { config } = services;
+  const app = createRouter();
+  app.onError((error, c) => problemResponse(c, error));
+  app.notFound((c) => problemResponse(c, new ApiError("not_found", `there is nothing at ${c.req.path}`)));
+
+  app.use(requestId);
+  app.use(publicOrigin(config.publicUrl));
+  app.use(accessLog);
+  app.use(securityHeaders);
+  app.use(cors({ origin: config.corsOrigins, exposeHeaders: EXPOSED, maxAge: 86_400 }));
+  // Uploads have their own limit and are streamed, under a signed URL instead of a key.
+  registerStore(app, services.store, config.maxUploadBytes);
+  app.use(bodyLimit({ maxBytes: config.maxBodyBytes, timeoutMs: BODY_TIMEOUT_MS }));
+  app.use(authenticate(config, services.db));
+
+  registerHealth(app, services);
+  registerCharacters(app, services);
+  for (const register of DIALECTS) register(app, services);
+  registerDocs(app);
+  return app;
+}

@@ -1,0 +1,6 @@
+import type { App } from "../hono.ts";
+import type { Services } from "../services.ts";
+import { registerNative } from "./native/index.ts";
+
+/** A way in: parses its own requests to a `RenderSpec`, answers in its own shape. One line each. */
+export const DIALECTS: readonly ((app: App, services: Services) => void)[] = [registerNative];

@@ -1,0 +1,61 @@
+import { cancel, getJob, retry } from "@cartoon/db";
+import { isTerminal } from "@cartoon/protos";
+import { createRoute } from "@hono/zod-openapi";
+import { type App, json, problems } from "../../hono.ts";
+import { principalOf, requireScope } from "../../middleware/require-scope.ts";
+import { waitForJob } from "../../renders/live.ts";
+import { toRender } from "../../renders/view.ts";
+import type { Services } from "../../services.ts";
+import { linksFor } from "./links.ts";
+import { IdParam, RenderView, WaitQuery } from "./schema.ts";
+
+const tags = ["Renders"];
+
+const cancelRoute = createRoute({
+  method: "post",
+  path: "/v1/renders/{id}/cancel",
+  operationId: "cancelRender",
+  summary: "Cancel a render; with `wait` the answer carries the receipt",
+  tags,
+  middleware: [requireScope("cancel")] as const,
+  request: { params: IdParam, query: WaitQuery },
+  responses: {
+    200: json(RenderView, "It has ended"),
+    202: json(RenderView, "It will stop after the present step"),
+    ...problems,
+  },
+});
+
+const retryRoute = createRoute({
+  method: "post",
+  path: "/v1/renders/{id}/retry",
+  operationId: "retryRender",
+  summary: "Put a failed, canceled or timed-out render back into the queue",
+  tags,
+  middleware: [requireScope("render")] as const,
+  request: { params: IdParam },
+  responses: { 202: json(RenderView, "Queued again"), ...problems },
+});
+
+/** Cancelling and retrying. */
+export function registerControl(app: App, services: Services): void {
+  const { db, signals } = services;
+
+  app.openapi(cancelRoute, async (c) => {
+    const reader = { tenant: principalOf(c).tenant };
+    const { id } = c.req.valid("param");
+    await cancel(db, reader, id);
+    const { wait = 0 } = c.req.valid("query");
+    if (wait > 0) c.env?.holdOpen?.();
+    const job = await waitForJob(db, signals, await getJob(db, reader, id), wait * 1000, services.stopping);
+    return c.json(
+      await toRender(job, linksFor(services, c.get("origin"))),
+      isTerminal(job.status) ? 200 : 202,
+    );
+  });
+
+  app.openapi(retryRoute, async (c) => {
+    const job = await retry(db, { tenant: principalOf(c).tenant }, c.req.valid("param").id);
+    return c.json(await toRender(job, linksFor(services, c.get("origin"))), 202);
+  });
+}

@@ -1,0 +1,81 @@
+import { eventsAfter, getJob } from "@cartoon/db";
+import { createRoute, z } from "@hono/zod-openapi";
+import { ApiError } from "../../errors/table.ts";
+import { type App, json, problems } from "../../hono.ts";
+import { principalOf, requireScope } from "../../middleware/require-scope.ts";
+import { followEvents } from "../../renders/live.ts";
+import { formatEvent, sseResponse } from "../../renders/sse.ts";
+import type { Services } from "../../services.ts";
+import { IdParam } from "./schema.ts";
+
+const KEEPALIVE_MS = 15_000;
+const tags = ["Renders"];
+const middleware = requireScope("read");
+
+const Sequence = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+const events = createRoute({
+  method: "get",
+  path: "/v1/renders/{id}/events",
+  operationId: "watchRender",
+  summary: "Every event of a render as server-sent events, past ones first; ends after the last one",
+  tags,
+  middleware,
+  request: {
+    params: IdParam,
+    query: z.object({ after: Sequence.optional() }),
+    headers: z.object({ "last-event-id": z.string().max(32).optional() }),
+  },
+  responses: { 200: { description: "text/event-stream" }, ...problems },
+});
+
+const EventView = z.object({
+  seq: z.int(),
+  type: z.string(),
+  at: z.iso.datetime(),
+  data: z.record(z.string(), z.unknown()),
+});
+const logs = createRoute({
+  method: "get",
+  path: "/v1/renders/{id}/logs",
+  operationId: "readRenderLog",
+  summary: "The log of a render: what its nodes said and what became of it",
+  tags,
+  middleware,
+  request: { params: IdParam, query: z.object({ after: Sequence.default(0) }) },
+  responses: { 200: json(z.object({ events: z.array(EventView) }), "Up to 1000 events"), ...problems },
+});
+
+const LOGGED = new Set(["progress", "preview"]);
+
+/** Watching a render live, and reading its log. */
+export function registerEvents(app: App, services: Services): void {
+  const { db, signals, stopping } = services;
+
+  app.openapi(events, async (c) => {
+    const { tenant } = principalOf(c);
+    const job = await getJob(db, { tenant }, c.req.valid("param").id);
+    const last = Sequence.safeParse(
+      c.req.valid("header")["last-event-id"] ?? c.req.valid("query").after ?? 0,
+    );
+    if (!last.success) throw new ApiError("invalid_request", "Last-Event-ID is not a number of ours");
+    c.env?.holdOpen?.();
+    return sseResponse(
+      (signal) => followEvents(db, signals, job, { afterSeq: last.data, idleMs: KEEPALIVE_MS, signal }),
+      {
+        stopping,
+        format: ({ seq, type, at, data }) =>
+          formatEvent(seq, type, { seq, type, at: new Date(at).toISOString(), ...data }),
+      },
+    );
+  });
+
+  app.openapi(logs, async (c) => {
+    const { tenant } = principalOf(c);
+    const job = await getJob(db, { tenant }, c.req.valid("param").id);
+    const found = await eventsAfter(db, job.id, c.req.valid("query").after);
+    const shown = found
+      .filter((event) => !LOGGED.has(event.type))
+      .map(({ seq, type, at, data }) => ({ seq, type, at: new Date(at).toISOString(), data }));
+    return c.json({ events: shown }, 200);
+  });
+}

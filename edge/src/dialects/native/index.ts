@@ -1,0 +1,16 @@
+import type { App } from "../../hono.ts";
+import type { Services } from "../../services.ts";
+import { registerControl } from "./control.ts";
+import { registerEvents } from "./events.ts";
+import { registerRead } from "./read.ts";
+import { registerResults } from "./results.ts";
+import { registerSubmit } from "./submit.ts";
+
+/** `/v1`: this service's own API. */
+export function registerNative(app: App, services: Services): void {
+  registerSubmit(app, services);
+  registerRead(app, services);
+  registerEvents(app, services);
+  registerResults(app, services);
+  registerControl(app, services);
+}

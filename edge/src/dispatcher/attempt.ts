@@ -1,0 +1,260 @@
+import {
+  type Attempt,
+  beginCommit,
+  commit,
+  confirmCancel,
+  type Database,
+  type Failure,
+  fail,
+  isVerbError,
+  type Job,
+  type JobResult,
+  type Receipt,
+  renew,
+  report,
+} from "@cartoon/db";
+import type { Artefact__Output } from "@cartoon/protos/gen/Artefact";
+import type { Receipt__Output } from "@cartoon/protos/gen/Receipt";
+import type { RunResponse__Output } from "@cartoon/protos/gen/RunResponse";
+import type { ClientReadableStream, ServiceError } from "@grpc/grpc-js";
+import { status as GrpcStatus } from "@grpc/grpc-js";
+import { log } from "../log.ts";
+import type { Store } from "../store/store.ts";
+import type { Node } from "./node.ts";
+import { reportOf } from "./report-of.ts";
+import { artefactKeys, checkpointKey, runRequest } from "./run-request.ts";
+
+export interface AttemptDeps {
+  db: Database;
+  store: Store;
+  leaseMs: number;
+  /** Steps between checkpoints. */
+  checkpointEvery: number;
+}
+
+/** How long a node may take to end an attempt that it was asked to stop. */
+const STOP_GRACE_MS = 20_000;
+
+type Outcome =
+  | { kind: "succeeded"; artefacts: Artefact__Output[]; receipt: Receipt }
+  | { kind: "failed"; failure: Omit<Failure, keyof Attempt> }
+  | { kind: "canceled"; receipt: Receipt | null }
+  /** Fenced off, timed out or gone: somebody else has decided what becomes of the job. */
+  | { kind: "abandoned" };
+
+export const toReceipt = (receipt: Receipt__Output | null | undefined): Receipt => ({
+  stepsDone: receipt?.steps_done ?? 0,
+  stepsTotal: receipt?.steps_total ?? 0,
+  deviceSeconds: receipt?.device_seconds ?? 0,
+  stages: (receipt?.stages ?? []).map(({ stage, seconds }) => ({ stage, seconds })),
+});
+
+const isLost = (error: unknown) =>
+  isVerbError(error, "stale_fence") ||
+  isVerbError(error, "invalid_transition") ||
+  isVerbError(error, "not_found");
+
+/** One attempt of one job on one node, from the call to the state that the job is in afterwards. */
+export class RunningAttempt {
+  readonly job: Job;
+  readonly #node: Node;
+  readonly #deps: AttemptDeps;
+  #call: ClientReadableStream<RunResponse__Output> | undefined;
+  #accepted = false;
+  #stopping = false;
+  #drained = false;
+  #abandoned = false;
+  #leaseUntil: number;
+  #stopTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(job: Job, node: Node, deps: AttemptDeps) {
+    this.job = job;
+    this.#node = node;
+    this.#deps = deps;
+    this.#leaseUntil = Date.now() + deps.leaseMs;
+  }
+
+  /** Runs to the end and writes the outcome down; never throws for what a node or a job does. */
+  async run(): Promise<void> {
+    const heartbeat = setInterval(() => void this.#renew(), this.#deps.leaseMs / 3);
+    try {
+      const outcome = await this.#follow();
+      await this.#settle(outcome);
+    } catch (error) {
+      if (isLost(error)) log.info("attempt abandoned", this.#fields());
+      else log.error("attempt ended without an outcome; its lease will expire", { ...this.#fields(), error });
+    } finally {
+      clearInterval(heartbeat);
+      clearTimeout(this.#stopTimer);
+      this.#call?.cancel();
+    }
+  }
+
+  /** Asks the node to stop; the receipt comes on the stream, or the call is cut after a while. */
+  stop(): void {
+    if (this.#stopping || this.#abandoned) return;
+    this.#stopping = true;
+    void this.#node.stop(this.job.id, this.job.fence).then((found) => {
+      if (!found) log.warn("the node does not know the attempt that it is to stop", this.#fields());
+    });
+    this.#stopTimer = setTimeout(() => this.#call?.cancel(), STOP_GRACE_MS);
+  }
+
+  /** Gives the job back to the queue, with its checkpoint, because this edge is going down. */
+  release(): void {
+    this.#drained = true;
+    this.#call?.cancel();
+  }
+
+  get #attempt(): Attempt {
+    return { id: this.job.id, fence: this.job.fence };
+  }
+
+  #fields() {
+    return { jobId: this.job.id, attempt: this.job.attempt, fence: this.job.fence, node: this.#node.address };
+  }
+
+  async #renew(): Promise<void> {
+    try {
+      const renewed = await renew(this.#deps.db, this.#attempt, this.#deps.leaseMs);
+      this.#leaseUntil = Date.now() + this.#deps.leaseMs;
+      if (renewed.cancelRequested) this.stop();
+    } catch (error) {
+      if (isLost(error) || Date.now() >= this.#leaseUntil) this.#abandon();
+      else log.warn("a lease could not be renewed yet", { ...this.#fields(), error });
+    }
+  }
+
+  #abandon(): void {
+    this.#abandoned = true;
+    this.#call?.cancel();
+  }
+
+  async #follow(): Promise<Outcome> {
+    const request = await runRequest(this.job, this.#deps);
+    if (this.#drained) return this.#outcomeOfLoss(undefined);
+    const call = this.#node.run(request);
+    this.#call = call;
+    try {
+      // Not `call.on("data")`: only iteration holds the node back while the database is slow.
+      for await (const message of call as AsyncIterable<RunResponse__Output>) {
+        const outcome = await this.#take(message);
+        if (outcome) return outcome;
+      }
+      return this.#outcomeOfLoss(undefined);
+    } catch (error) {
+      if (isLost(error)) return { kind: "abandoned" };
+      if (!isServiceError(error)) throw error;
+      return this.#outcomeOfLoss(error);
+    }
+  }
+
+  async #take(message: RunResponse__Output): Promise<Outcome | undefined> {
+    if (message.accepted) this.#accepted = true;
+    if (message.succeeded) {
+      const { artefacts, receipt } = message.succeeded;
+      return { kind: "succeeded", artefacts, receipt: toReceipt(receipt) };
+    }
+    if (message.failed) {
+      const { code, message: text, retryable, receipt } = message.failed;
+      const nodeDied = code === "runner_lost";
+      return {
+        kind: "failed",
+        failure: { code, message: text, retryable, nodeDied, receipt: toReceipt(receipt) },
+      };
+    }
+    if (message.canceled) return { kind: "canceled", receipt: toReceipt(message.canceled.receipt) };
+    const update = reportOf(message, checkpointKey(this.job));
+    if (!update) return undefined;
+    const reported = await report(this.#deps.db, { ...update, ...this.#attempt });
+    if (reported.cancelRequested) this.stop();
+    return undefined;
+  }
+
+  #outcomeOfLoss(error: ServiceError | undefined): Outcome {
+    if (this.#abandoned) return { kind: "abandoned" };
+    if (this.#stopping) return { kind: "canceled", receipt: null };
+    const failed = (failure: Omit<Failure, keyof Attempt>): Outcome => ({ kind: "failed", failure });
+    if (this.#drained)
+      return failed({
+        code: "edge_drained",
+        message: "the edge went down",
+        retryable: true,
+        blameless: true,
+      });
+    if (error?.code === GrpcStatus.RESOURCE_EXHAUSTED) {
+      this.#node.busy();
+      return failed({ code: "node_busy", message: "the node was busy", retryable: true, blameless: true });
+    }
+    this.#node.failed();
+    const why = error ? `${GrpcStatus[error.code]}: ${error.details}` : "the stream ended early";
+    if (!this.#accepted)
+      return failed({ code: "node_unreachable", message: why, retryable: true, blameless: true });
+    return failed({ code: "node_lost", message: why, retryable: true, nodeDied: true });
+  }
+
+  async #settle(outcome: Outcome): Promise<void> {
+    const { db } = this.#deps;
+    switch (outcome.kind) {
+      case "abandoned":
+        log.info("attempt abandoned", this.#fields());
+        return;
+      case "succeeded":
+        return this.#commit(outcome.artefacts, outcome.receipt);
+      case "failed":
+        if (outcome.failure.nodeDied) this.#node.failed();
+        log.info("attempt failed", { ...this.#fields(), ...outcome.failure });
+        await fail(db, { ...outcome.failure, ...this.#attempt });
+        return;
+      case "canceled":
+        try {
+          await confirmCancel(db, this.#attempt, outcome.receipt);
+        } catch (error) {
+          if (!isVerbError(error, "invalid_transition")) throw error;
+          // Nobody here asked for it: the node itself gave the attempt up, as it does when it drains.
+          const message = "the node gave the attempt up";
+          await fail(db, {
+            ...this.#attempt,
+            code: "node_drained",
+            message,
+            retryable: true,
+            blameless: true,
+          });
+        }
+    }
+  }
+
+  async #commit(artefacts: readonly Artefact__Output[], receipt: Receipt): Promise<void> {
+    const { db, store, leaseMs } = this.#deps;
+    await beginCommit(db, this.#attempt, leaseMs);
+    const keys = artefactKeys(this.job);
+    const results: JobResult[] = [];
+    for (const artefact of artefacts) {
+      const storageKey = keys.get(artefact.name);
+      const found = storageKey === undefined ? undefined : await store.digest(storageKey);
+      if (storageKey === undefined || found?.sha256 !== artefact.sha256 || found.bytes !== artefact.bytes) {
+        const message = `${artefact.name} in the store is not what the node has made`;
+        await fail(db, { ...this.#attempt, code: "upload_failed", message, retryable: true, receipt });
+        return;
+      }
+      results.push({
+        name: artefact.name,
+        contentType: artefact.content_type,
+        bytes: artefact.bytes,
+        sha256: artefact.sha256,
+        storageKey,
+        width: artefact.width,
+        height: artefact.height,
+        seconds: artefact.seconds,
+      });
+    }
+    await commit(db, this.#attempt, { results, receipt });
+    this.#node.succeeded();
+    log.info("render done", { ...this.#fields(), deviceSeconds: receipt.deviceSeconds });
+    await store.deletePrefix(checkpointKey(this.job));
+  }
+}
+
+function isServiceError(error: unknown): error is ServiceError {
+  return error instanceof Error && "code" in error && typeof error.code === "number" && "details" in error;
+}

@@ -1,0 +1,75 @@
+import type { Job } from "@cartoon/db";
+import { ARTEFACTS, type ArtefactName, type RenderSpec } from "@cartoon/protos";
+import type { RunRequest } from "@cartoon/protos/gen/RunRequest";
+import { attemptKey } from "../store/key.ts";
+import type { Store } from "../store/store.ts";
+
+/** Signed URLs outlive the attempt's time limit by this much. */
+const GRACE_SECONDS = 3_600;
+const NO_LIMIT_SECONDS = 86_400;
+
+const ARTEFACT_OF_FORMAT = {
+  mp4: "clip.mp4",
+  gif: "clip.gif",
+  wav: "speech.wav",
+  poster: "poster.png",
+} as const;
+const NEEDS_CLIP = new Set<ArtefactName>(["clip.mp4", "clip.gif", "poster.png"]);
+const NEEDS_SPEECH = new Set<ArtefactName>(["speech.wav", "captions.vtt"]);
+
+/** Names of what a render makes: the formats asked for, captions where anyone speaks, and always the manifest. */
+export function artefactsOf(spec: RenderSpec): ArtefactName[] {
+  const names: ArtefactName[] = spec.output.formats.map((format) => ARTEFACT_OF_FORMAT[format]);
+  if (spec.output.captions) names.push("captions.vtt");
+  names.push("manifest.json");
+  return [...new Set(names)].filter(
+    (name) =>
+      (spec.clip != null || !NEEDS_CLIP.has(name)) && (spec.speech != null || !NEEDS_SPEECH.has(name)),
+  );
+}
+
+export const checkpointKey = (job: Job) => attemptKey(job.id, job.attempt, "checkpoint.bin");
+
+/** Where each artefact of this attempt goes. Attempts never share a key, so that a late one can't overwrite. */
+export const artefactKeys = (job: Job) =>
+  new Map<string, string>(artefactsOf(job.spec).map((name) => [name, attemptKey(job.id, job.attempt, name)]));
+
+const secondsLeft = (job: Job) =>
+  GRACE_SECONDS + (job.executionTimeoutMs === null ? NO_LIMIT_SECONDS : job.executionTimeoutMs / 1000);
+
+async function checkpointTarget(job: Job, store: Store, everySteps: number) {
+  const expiresInSeconds = secondsLeft(job);
+  const put = await store.signPut(checkpointKey(job), {
+    expiresInSeconds,
+    contentType: "application/octet-stream",
+  });
+  const from = job.checkpoint;
+  return {
+    put_url: put.url,
+    get_url: from ? await store.signInternalGet(from.storageKey, expiresInSeconds) : "",
+    get_sha256: from?.sha256 ?? "",
+    every_steps: everySteps,
+  };
+}
+
+/** The call that starts an attempt: the spec, where to put what, and where to go on from. */
+export async function runRequest(
+  job: Job,
+  deps: { store: Store; checkpointEvery: number },
+): Promise<RunRequest> {
+  const expiresInSeconds = secondsLeft(job);
+  const uploads = [...artefactKeys(job)].map(async ([name, key]) => {
+    const contentType = ARTEFACTS[name as ArtefactName];
+    const target = await deps.store.signPut(key, { expiresInSeconds, contentType });
+    return { name, put_url: target.url, content_type: contentType, headers: target.headers };
+  });
+  return {
+    job_id: job.id,
+    attempt: job.attempt,
+    fence: job.fence,
+    spec: job.spec,
+    uploads: await Promise.all(uploads),
+    checkpoint: job.spec.clip ? await checkpointTarget(job, deps.store, deps.checkpointEvery) : null,
+    deadline_ms: job.runDeadline ?? 0,
+  };
+}

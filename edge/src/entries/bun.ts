@@ -1,0 +1,4 @@
+import { runEdge } from "./run.ts";
+import { serveBun } from "./serve-bun.ts";
+
+await runEdge(serveBun);

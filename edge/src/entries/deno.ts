@@ -1,0 +1,4 @@
+import { runEdge } from "./run.ts";
+import { serveDeno } from "./serve-deno.ts";
+
+await runEdge(serveDeno);

@@ -1,0 +1,102 @@
+import { randomBytes } from "node:crypto";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { openDatabase } from "@cartoon/db";
+import { createApp } from "./app.ts";
+import { nodeChannel } from "./dispatcher/credentials.ts";
+import { Dispatcher } from "./dispatcher/dispatcher.ts";
+import { NodeDirectory } from "./dispatcher/node-directory.ts";
+import { type EdgeConfig, parseEnv } from "./env.ts";
+import type { Platform } from "./hono.ts";
+import { configureLogging, log } from "./log.ts";
+import { PackCatalog } from "./renders/catalog.ts";
+import { JobSignals } from "./renders/live.ts";
+import { loadSecret, openStore } from "./store/open.ts";
+
+export type Fetch = (request: Request, platform: Platform) => Response | Promise<Response>;
+
+/** Starts the runtime's HTTP server; the entry of each runtime brings its own. */
+export type Serve = (
+  fetch: Fetch,
+  options: { host: string; port: number },
+) => Promise<{ port: number; stop: () => Promise<void> }>;
+
+export interface Edge {
+  /** Origin that the edge listens on. */
+  url: string;
+  config: EdgeConfig;
+  /** Takes no more jobs, waits for those that run, then closes everything. */
+  stop: (graceMs?: number) => Promise<void>;
+}
+
+const DRAIN_MS = 25_000;
+const urlHost = (host: string) => (host.includes(":") ? `[${host}]` : host);
+const reachable = (host: string) => (host === "0.0.0.0" || host === "::" ? "127.0.0.1" : urlHost(host));
+
+/**
+ * Starts an edge.
+ * @throws EnvironmentError listing every problem of the environment
+ */
+export async function start(options: {
+  env: Record<string, string | undefined>;
+  serve: Serve;
+}): Promise<Edge> {
+  const config = parseEnv(options.env);
+  await configureLogging({
+    debug: config.debug,
+    json: config.environment === "production",
+    quiet: options.env.CARTOON_QUIET === "1",
+  });
+  await mkdir(config.dataDir, { recursive: true });
+  const secret = await loadSecret(config);
+  const db = await openDatabase(config.databaseUrl ?? `sqlite:${join(config.dataDir, "cartoon.db")}`, {
+    secretKey: secret,
+  });
+  let internalOrigin = config.internalUrl ?? "";
+  const store = openStore(config, secret, () => internalOrigin);
+  const nodes = new NodeDirectory(config.nodes.addresses, nodeChannel(config.nodes));
+  const catalog = new PackCatalog(nodes, config.dataDir);
+  const signals = new JobSignals(db);
+  const stopping = new AbortController();
+  const edgeId = `edge_${randomBytes(6).toString("hex")}`;
+  const dispatcher = new Dispatcher({ db, store, nodes, edgeId });
+  const app = createApp({
+    config,
+    db,
+    store,
+    nodes,
+    catalog,
+    signals,
+    dispatcher,
+    stopping: stopping.signal,
+  });
+  const server = await options.serve((request, platform) => app.fetch(request, platform), config);
+  const url = `http://${urlHost(config.host)}:${server.port}`;
+  internalOrigin ||= `http://${reachable(config.host)}:${server.port}`;
+  dispatcher.start();
+  log.info("edge listens", {
+    url,
+    environment: config.environment,
+    auth: config.auth,
+    store: store.kind,
+    edgeId,
+  });
+
+  let stopped: Promise<void> | undefined;
+  const stopOnce = async (graceMs: number) => {
+    stopping.abort();
+    await dispatcher.drain(graceMs);
+    await server.stop();
+    signals.close();
+    nodes.close();
+    await db.close();
+  };
+  return {
+    url,
+    config,
+    stop: (graceMs = DRAIN_MS) => {
+      stopped ??= stopOnce(graceMs);
+      return stopped;
+    },
+  };
+}

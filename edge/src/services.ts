@@ -1,0 +1,20 @@
+import type { Database } from "@cartoon/db";
+import type { Dispatcher } from "./dispatcher/dispatcher.ts";
+import type { NodeDirectory } from "./dispatcher/node-directory.ts";
+import type { EdgeConfig } from "./env.ts";
+import type { PackCatalog } from "./renders/catalog.ts";
+import type { JobSignals } from "./renders/live.ts";
+import type { Store } from "./store/store.ts";
+
+/** Everything that routes work with; built once per process by `start`. */
+export interface Services {
+  config: EdgeConfig;
+  db: Database;
+  store: Store;
+  nodes: NodeDirectory;
+  catalog: PackCatalog;
+  signals: JobSignals;
+  dispatcher: Dispatcher;
+  /** Fires when the process is to stop; open streams end themselves then. */
+  stopping: AbortSignal;
+}
