@@ -1,0 +1,62 @@
+// Makes a fresh clone ready to run. Uses nothing but the runtime: when it starts, no package may be there yet.
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const stamp = join(root, "node_modules", ".cartoon-setup");
+
+/** Changes whenever the installed packages would. */
+function wanted(): string {
+  const hash = createHash("sha256");
+  for (const file of ["bun.lock", "package.json", ...WORKSPACES.map((name) => join(name, "package.json"))]) {
+    hash.update(readFileSync(join(root, file)));
+  }
+  return `${hash.digest("hex")} ${process.platform}-${process.arch}\n`;
+}
+
+const WORKSPACES = ["protos", "db", "edge", "gpu-pool", "scripts"];
+
+function writable(folder: string | undefined): boolean {
+  if (!folder) return false;
+  try {
+    accessSync(folder, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function install(): void {
+  console.error("Installing packages (once) …");
+  const env: NodeJS.ProcessEnv = {
+    ...process.env,
+    // The CPU library is inside the package; its install script would only fetch GPU libraries.
+    ONNXRUNTIME_NODE_INSTALL: "skip",
+  };
+  if (!writable(env.HOME)) {
+    // Without a home folder the package cache needs another place.
+    env.BUN_INSTALL_CACHE_DIR = join(root, "node_modules", ".bun-cache");
+    mkdirSync(env.BUN_INSTALL_CACHE_DIR, { recursive: true });
+  }
+  const { status, error } = spawnSync(process.execPath, ["install", "--frozen-lockfile"], {
+    cwd: root,
+    env,
+    stdio: ["ignore", process.stderr.fd, process.stderr.fd],
+  });
+  if (error) throw error;
+  if (status !== 0) throw new Error(`bun install ended with ${status}; is the package registry reachable?`);
+}
+
+try {
+  const want = wanted();
+  if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== want) {
+    install();
+    writeFileSync(stamp, want);
+  }
+} catch (error) {
+  console.error(`setup failed: ${error instanceof Error ? error.message : String(error)}`);
+  process.exit(1);
+}
