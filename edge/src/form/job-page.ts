@@ -44,7 +44,7 @@ export function jobPage(job: JobView) {
   </div>
   <div class="links">${job.results.map((one) => html`<a class="button" href="${one.url}" download="${one.name}">${one.name}</a>`)}</div>
   <ul class="warnings">${job.warnings.map((one) => html`<li>${one.field}: ${one.given} → ${one.used} (${one.rule})</li>`)}</ul>
-  ${job.over ? "" : html`<form method="post" action="/form/${job.id}/cancel"><button type="submit">Cancel</button></form>`}
+  ${job.over ? "" : html`<form method="post" action="/form/jobs/${job.id}/cancel"><button type="submit">Cancel</button></form>`}
 </section></main>`,
   });
 }

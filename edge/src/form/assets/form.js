@@ -107,16 +107,17 @@ function problemText(problem) {
   return [problem.detail ?? problem.title ?? "The request failed.", ...fields].join("\n");
 }
 
-async function call(path, options = {}) {
+async function call(path, { as, ...options } = {}) {
   const headers = { ...options.headers };
   const key = form.api_key?.value;
   if (key) headers.authorization = `Bearer ${key}`;
   const response = await fetch(path, { ...options, headers });
+  if (response.ok && as === "blob") return response.blob();
   const type = response.headers.get("content-type") ?? "";
   const body = type.includes("json") ? await response.json() : await response.text();
-  if (!response.ok)
-    throw new Error(typeof body === "string" ? body || response.statusText : problemText(body));
-  return body;
+  if (response.ok) return body;
+  const message = typeof body === "string" ? body || response.statusText : problemText(body);
+  throw Object.assign(new Error(message), { status: response.status });
 }
 
 let watching = null;
@@ -226,19 +227,24 @@ function showResults(job) {
 const size = (bytes) =>
   bytes > 1e6 ? `${(bytes / 1e6).toFixed(1)} MB` : `${Math.max(1, Math.round(bytes / 1000))} kB`;
 
+const POLL_MS = 1000;
+
+/** Shows the job until it is over. Events wake it; where they can't come (a key in a header), it polls. */
 function watch(id) {
   watching?.close();
   const source = new EventSource(`/v1/renders/${id}/events`);
   watching = source;
   let busy = false;
+  let over = false;
   const refresh = async () => {
-    if (busy) return;
+    if (busy || over || watching !== source) return;
     busy = true;
     try {
       const job = await call(`/v1/renders/${id}`);
       if (watching !== source) return;
       showJob(job);
       if (isOver(job.status)) {
+        over = true;
         source.close();
         show($("preview"), false);
         if (job.status === "succeeded") showResults(job);
@@ -246,30 +252,37 @@ function watch(id) {
       }
     } catch (error) {
       showError(error.message);
+      over = error.status === 404;
     } finally {
       busy = false;
     }
+    if (!over && source.readyState === EventSource.CLOSED) setTimeout(refresh, POLL_MS);
   };
-  source.onmessage = refresh;
-  for (const type of [
-    "progress",
-    "status",
-    "stage",
-    "warning",
-    "succeeded",
-    "failed",
-    "canceled",
-    "timed_out",
-  ])
-    source.addEventListener(type, refresh);
-  source.addEventListener("preview", (event) => {
-    const image = $("preview");
-    const { step } = JSON.parse(event.data);
-    image.src = `/v1/renders/${id}/preview?step=${step ?? 0}`;
-    show(image, true);
-  });
-  source.onerror = () => setTimeout(refresh, 1000);
+  for (const type of EVENT_TYPES) source.addEventListener(type, refresh);
+  source.addEventListener("preview", () => showPreview(id));
+  source.onerror = refresh;
   refresh();
+}
+
+const EVENT_TYPES = [
+  "leased",
+  "progress",
+  "warning",
+  "requeued",
+  "committing",
+  "succeeded",
+  "failed",
+  "canceled",
+  "timed_out",
+];
+
+async function showPreview(id) {
+  const image = $("preview");
+  const blob = await call(`/v1/renders/${id}/preview`, { as: "blob" }).catch(() => null);
+  if (!blob || $("job").dataset.id !== id || $("media").childElementCount > 0) return;
+  URL.revokeObjectURL(image.src);
+  image.src = URL.createObjectURL(blob);
+  show(image, true);
 }
 
 function history() {
