@@ -1,0 +1,31 @@
+import type { Value } from "../builder/index.ts";
+import type { FeatureMap, Residual, TargetOps } from "../target/target.ts";
+
+export interface ResnetOptions {
+  readonly outChannels: number;
+  readonly groups: number;
+  readonly epsilon: number;
+  /** SiLU of the time embedding [N, width], for blocks that are conditioned on time. */
+  readonly time?: Value;
+}
+
+/** ResnetBlock2D of diffusers: norm, SiLU, conv, time, norm, SiLU, conv, plus the (projected) input. */
+export function resnetBlock(
+  ops: TargetOps,
+  stream: Residual<FeatureMap>,
+  path: string,
+  { outChannels, groups, epsilon, time }: ResnetOptions,
+): Residual<FeatureMap> {
+  const norm = { groups, epsilon, silu: true };
+  const conv = { outChannels, kernel: 3 } as const;
+  const { normed, sum } = ops.groupNorm(stream, `${path}.norm1`, norm);
+  const hidden = ops.convDeferred(normed, `${path}.conv1`, conv);
+  const shift = time && ops.linear(time, `${path}.time_emb_proj`);
+  const shifted = ops.groupNormShifted(hidden, shift, `${path}.norm2`, norm);
+  const branch = ops.convDeferred(shifted, `${path}.conv2`, conv);
+  const projected = ops.g.weights.has(`${path}.conv_shortcut.weight`);
+  return {
+    ...branch,
+    skip: projected ? ops.conv(sum, `${path}.conv_shortcut`, { outChannels, kernel: 1 }) : sum,
+  };
+}
