@@ -1,0 +1,94 @@
+import { Mt19937 } from "../../random/index.ts";
+import { needsNoise, schedulerStep } from "../../schedulers/index.ts";
+import { breathe } from "./breathe.ts";
+import type { DenoiseState } from "./checkpoint.ts";
+import { guide, isGuided } from "./guidance.ts";
+import { accumulate, divideFrames, gatherFrames, type LatentShape } from "./latents.ts";
+import type { Prediction, WindowPredictor } from "./predict.ts";
+import type { ResolvedClip } from "./settings.ts";
+import { contextWindows, pyramidWeights } from "./windows.ts";
+
+/** What happens around each step; every hook is awaited. */
+export interface DenoiseHooks {
+  /** Called before every UNet pass; throws to stop. */
+  check(stepsDone: number): void;
+  /** `x0` is the model's present guess of the finished latents. */
+  onStep(state: DenoiseState, x0: Float32Array, seconds: number): Promise<void>;
+}
+
+/**
+ * Runs the sampler from `state` to its end.
+ * @returns the final latents, `[channels, frames, height, width]`
+ */
+export async function denoise(
+  clip: ResolvedClip,
+  shape: LatentShape,
+  predictor: Pick<WindowPredictor, "predict">,
+  state: DenoiseState,
+  hooks: DenoiseHooks,
+): Promise<Float32Array> {
+  const { scheduler } = clip;
+  const random = Mt19937.restore(state.random);
+  let current = state;
+  for (let step = state.step; step < scheduler.timesteps.length; step++) {
+    const start = performance.now();
+    const output = await guidedPrediction(clip, shape, predictor, current.latents, step, hooks);
+    const noise = needsNoise(scheduler, step) ? random.randn(current.latents.length) : undefined;
+    const { sample, x0 } = schedulerStep(scheduler, step, current.latents, output, current.previousX0, noise);
+    current = { ...current, step: step + 1, latents: sample, previousX0: x0, random: random.save() };
+    await hooks.onStep(current, x0, (performance.now() - start) / 1000);
+  }
+  return current.latents;
+}
+
+/** Guided model output for all frames: windows are averaged with pyramid weights before guidance is applied. */
+async function guidedPrediction(
+  clip: ResolvedClip,
+  shape: LatentShape,
+  predictor: Pick<WindowPredictor, "predict">,
+  latents: Float32Array,
+  step: number,
+  hooks: DenoiseHooks,
+): Promise<Float32Array> {
+  const { scheduler, guidanceScale, guidanceRescale } = clip;
+  const guided = isGuided(step, scheduler.timesteps.length, guidanceScale, clip.quality);
+  const windows = contextWindows(clip.windows, step);
+  const inputScale = scheduler.inputScales[step] ?? 1;
+  const timestep = scheduler.timesteps[step] ?? 0;
+  const parts: Prediction[] = [];
+  for (const window of windows) {
+    // Messages (cancel, above all) are read here: a pass blocks the event loop.
+    await breathe();
+    hooks.check(step);
+    const sample = gatherFrames(latents, shape, window).map((value) => value * inputScale);
+    parts.push(await predictor.predict(sample, shape, window, timestep, guided));
+  }
+  const cond = merge(
+    parts.map((part) => part.cond),
+    windows,
+    shape,
+  );
+  const unconds = parts.flatMap(({ uncond }) => (uncond ? [uncond] : []));
+  if (unconds.length === 0) return cond;
+  return guide(merge(unconds, windows, shape), cond, guidanceScale, guidanceRescale);
+}
+
+function merge(
+  parts: readonly Float32Array[],
+  windows: readonly (readonly number[])[],
+  shape: LatentShape,
+): Float32Array {
+  const first = parts[0];
+  const whole = windows[0];
+  const ordered = whole?.length === shape.frames && whole.every((frame, i) => frame === i);
+  if (first && parts.length === 1 && ordered) return first;
+  const sum = new Float32Array(shape.channels * shape.frames * shape.height * shape.width);
+  const divisors = new Array<number>(shape.frames).fill(0);
+  for (const [i, part] of parts.entries()) {
+    const window = windows[i] ?? [];
+    const weights = pyramidWeights(window.length);
+    accumulate(sum, shape, part, window, weights);
+    for (const [k, frame] of window.entries()) divisors[frame] = (divisors[frame] ?? 0) + (weights[k] ?? 0);
+  }
+  return divideFrames(sum, shape, divisors);
+}

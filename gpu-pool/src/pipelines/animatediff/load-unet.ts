@@ -1,0 +1,63 @@
+import { motionAdapterConfig, unetConfig, unetMotionShape } from "../../graphs/config/unet.ts";
+import { buildUnetMotion } from "../../graphs/unet-motion.ts";
+import { createSession, float32, floatOutput, type Session, type TensorValue } from "../../onnx/session.ts";
+import { openWeights } from "../../weights/weight-set.ts";
+import { sessionOptions, targetOf } from "./device.ts";
+import { readConfig, weightFiles } from "./model-folder.ts";
+import type { Unet, UnetInput } from "./models.ts";
+import type { LoadOptions } from "./types.ts";
+
+/** The denoiser of a pack: UNet and motion adapter as one graph. */
+export async function loadUnet(
+  unetFolder: string,
+  adapterFolder: string,
+  options: LoadOptions,
+): Promise<Unet & { close(): Promise<void> }> {
+  const shape = unetMotionShape(
+    await readConfig(unetFolder, unetConfig),
+    await readConfig(adapterFolder, motionAdapterConfig),
+  );
+  const weights = await openWeights([
+    ...(await weightFiles(unetFolder)),
+    ...(await weightFiles(adapterFolder)),
+  ]);
+  const model = buildUnetMotion({ shape, weights, target: targetOf(options), lora: true });
+  const session = await createSession(model, options.cacheDir, sessionOptions(options));
+  return {
+    channels: shape.inChannels,
+    maxFrames: shape.maxFrames,
+    layersPerBlock: shape.down[0]?.layers ?? 2,
+    loraTargets: model.loraTargets,
+    predict: (input) => predict(session, shape.inChannels, shape.textTime?.textDim, input),
+    close: () => session.release(),
+  };
+}
+
+async function predict(
+  session: Session,
+  channels: number,
+  textDim: number | undefined,
+  input: UnetInput,
+): Promise<Float32Array> {
+  const { batch, frames, height, width, contextRows, tokens, context } = input;
+  const sizing: Record<string, TensorValue> = {};
+  if (textDim !== undefined) {
+    sizing.text_embeds = float32(input.pooled, [batch, textDim]);
+    sizing.time_ids = float32(timeIds(input), [batch, 6]);
+  }
+  const features = context.length / (contextRows * tokens);
+  const outputs = await session.run({
+    sample: float32(input.sample, [batch, channels, frames, height, width]),
+    timestep: float32(Float32Array.of(input.timestep), []),
+    encoder_hidden_states: float32(context, [contextRows, tokens, features]),
+    ...sizing,
+    ...input.lora,
+  });
+  return floatOutput(outputs, "out_sample");
+}
+
+/** `[original height, original width, crop top, crop left, target height, target width]` in pixels, per batch row. */
+function timeIds({ batch, pixelHeight, pixelWidth }: UnetInput): Float32Array {
+  const row = [pixelHeight, pixelWidth, 0, 0, pixelHeight, pixelWidth];
+  return Float32Array.from({ length: batch * 6 }, (_, i) => row[i % 6] ?? 0);
+}

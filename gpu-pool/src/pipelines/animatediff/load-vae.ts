@@ -1,0 +1,61 @@
+import { buildVaeDecoder, buildVaeEncoder } from "../../graphs/autoencoder-kl.ts";
+import { autoencoderConfig, vaeScale } from "../../graphs/config/vae.ts";
+import { createSession, float32, floatOutput, type Session } from "../../onnx/session.ts";
+import { openWeights } from "../../weights/weight-set.ts";
+import { sessionOptions, targetOf } from "./device.ts";
+import { readConfig, weightFiles } from "./model-folder.ts";
+import type { Vae } from "./models.ts";
+import type { LoadOptions } from "./types.ts";
+
+/** The autoencoder of a pack. The encoder, and the exact decoder of a GPU, are loaded when first needed. */
+export async function loadVae(
+  folder: string,
+  options: LoadOptions,
+): Promise<Vae & { close(): Promise<void> }> {
+  const config = await readConfig(folder, autoencoderConfig);
+  const weights = await openWeights(await weightFiles(folder));
+  const exactOptions: LoadOptions = { ...options, device: "cpu" };
+  const open = (build: typeof buildVaeDecoder, where: LoadOptions) =>
+    createSession(build({ config, weights, target: targetOf(where) }), where.cacheDir, sessionOptions(where));
+  const decoder = await open(buildVaeDecoder, options);
+  const exact = lazily(() =>
+    options.device === "cpu" ? Promise.resolve(decoder) : open(buildVaeDecoder, exactOptions),
+  );
+  const encoder = lazily(() => open(buildVaeEncoder, exactOptions));
+  const decode = async (
+    session: Session,
+    latents: Float32Array,
+    count: number,
+    height: number,
+    width: number,
+  ) => {
+    const input = float32(latents, [count, config.latent_channels, height, width]);
+    return floatOutput(await session.run({ latent_sample: input }), "sample");
+  };
+  return {
+    factor: vaeScale(config),
+    scalingFactor: config.scaling_factor,
+    decode: (...args) => decode(decoder, ...args),
+    decodeExact: async (...args) => decode(await exact.get(), ...args),
+    encode: async (pixels, height, width) => {
+      const session = await encoder.get();
+      const input = float32(pixels, [1, config.in_channels, height, width]);
+      return floatOutput(await session.run({ sample: input }), "latent_mean");
+    },
+    close: async () => {
+      const sessions = new Set([decoder, await exact.loaded(), await encoder.loaded()]);
+      for (const session of sessions) await session?.release();
+    },
+  };
+}
+
+function lazily<T>(make: () => Promise<T>) {
+  let made: Promise<T> | undefined;
+  return {
+    get: () => {
+      made ??= make();
+      return made;
+    },
+    loaded: async () => made,
+  };
+}

@@ -1,0 +1,93 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { type LoraAdapter, loadLora } from "../../lora/index.ts";
+import type { Pack } from "../../packs/index.ts";
+import { parseSchedulerConfig } from "../../schedulers/index.ts";
+import { loadTextModel } from "./load-text.ts";
+import { loadUnet } from "./load-unet.ts";
+import { loadVae } from "./load-vae.ts";
+import type { PictureModels } from "./models.ts";
+import { AnimateDiff } from "./pipeline.ts";
+import type { AnimateDiffPipeline, LoadOptions } from "./types.ts";
+
+const ModelIndex = z.looseObject({ force_zeros_for_empty_prompt: z.boolean().optional() });
+
+/**
+ * Loads the picture half of a pack: text encoders, UNet with motion modules, VAE, and every character's LoRA.
+ * @throws Error that names the part that is missing or does not fit
+ */
+export async function loadAnimateDiff(pack: Pack, options: LoadOptions): Promise<AnimateDiffPipeline> {
+  const start = performance.now();
+  if (!pack.manifest.picture) throw new Error(`pack: "${pack.manifest.name}" draws no pictures`);
+  const schedulerJson = await readJson(join(pack.component("scheduler"), "scheduler_config.json"));
+  parseSchedulerConfig(schedulerJson);
+  const models = await loadModels(pack, options);
+  try {
+    const adapters = await loadAdapters(pack, models);
+    const loadSeconds = (performance.now() - start) / 1000;
+    return new AnimateDiff({ manifest: pack.manifest, schedulerJson, models, adapters, loadSeconds });
+  } catch (error) {
+    await models.close();
+    throw error;
+  }
+}
+
+async function loadModels(pack: Pack, options: LoadOptions): Promise<PictureModels> {
+  const closers: (() => Promise<void>)[] = [];
+  const close = async () => {
+    for (const release of closers.splice(0)) await release();
+  };
+  const keep = <T extends { close(): Promise<void> }>(model: T): T => {
+    closers.push(() => model.close());
+    return model;
+  };
+  try {
+    const family = pack.manifest.picture?.family ?? "sdxl";
+    const pairs = [
+      ["text_encoder", "tokenizer"],
+      ...(family === "sdxl" ? [["text_encoder_2", "tokenizer_2"]] : []),
+    ] as [string, string][];
+    const text = [];
+    for (const [encoder, tokenizer] of pairs)
+      text.push(
+        keep(await loadTextModel(pack.component(encoder), pack.component(tokenizer), family, options)),
+      );
+    const unet = keep(await loadUnet(pack.component("unet"), pack.component("motion_adapter"), options));
+    const vae = keep(await loadVae(pack.component("vae"), options));
+    return { text, unet, vae, zerosForEmptyPrompt: await zerosForEmptyPrompt(pack, family), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** From diffusers' `model_index.json` where the pack has one; SDXL's default is zeros, SD 1.5 encodes "". */
+async function zerosForEmptyPrompt(pack: Pack, family: "sdxl" | "sd15"): Promise<boolean> {
+  const json = await readJson(join(pack.folder, "model_index.json")).catch(() => ({}));
+  return ModelIndex.parse(json).force_zeros_for_empty_prompt ?? family === "sdxl";
+}
+
+async function loadAdapters(pack: Pack, models: PictureModels): Promise<ReadonlyMap<string, LoraAdapter>> {
+  const targets = {
+    unet: models.unet.loraTargets,
+    text_encoder: models.text[0]?.loraTargets,
+    text_encoder_2: models.text[1]?.loraTargets,
+  };
+  const adapters = new Map<string, LoraAdapter>();
+  for (const { name, lora, adapter } of pack.manifest.characters) {
+    if (lora === undefined) continue;
+    const options = { name: adapter ?? name, targets, layersPerBlock: models.unet.layersPerBlock };
+    adapters.set(name, await loadLora(join(pack.folder, lora), options));
+  }
+  return adapters;
+}
+
+export async function readJson(path: string): Promise<unknown> {
+  const text = await readFile(path, "utf8");
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Error(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}

@@ -1,0 +1,42 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { z } from "zod";
+
+/**
+ * A model's `config.json`, checked.
+ * @throws Error naming the file and every field that is wrong
+ */
+export async function readConfig<T>(folder: string, schema: z.ZodType<T>): Promise<T> {
+  const path = join(folder, "config.json");
+  let json: unknown;
+  try {
+    json = JSON.parse(await readFile(path, "utf8"));
+  } catch (error) {
+    throw new Error(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  const parsed = schema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map(
+    (issue) => `${issue.path.join(".") || "(root)"}: ${issue.message}`,
+  );
+  throw new Error(`${path}: ${problems.join("; ")}`);
+}
+
+const NAMES = ["diffusion_pytorch_model", "model"];
+
+/**
+ * The weight files of a model folder as diffusers and transformers name them: the plain file, the fp16 variant, or
+ * all shards.
+ * @throws Error when there is none
+ */
+export async function weightFiles(folder: string): Promise<string[]> {
+  const files = (await readdir(folder)).filter((file) => file.endsWith(".safetensors")).sort();
+  for (const ending of [".safetensors", ".fp16.safetensors"]) {
+    const found = files.find((file) => NAMES.some((name) => file === name + ending));
+    if (found) return [join(folder, found)];
+  }
+  const shards = files.filter((file) => /-\d{5}-of-\d{5}\.safetensors$/.test(file));
+  if (shards.length === 0)
+    throw new Error(`${folder}: no model.safetensors or diffusion_pytorch_model.safetensors`);
+  return shards.map((file) => join(folder, file));
+}
