@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { serveBun } from "../src/entries/serve-bun.ts";
+import { serveDeno } from "../src/entries/serve-deno.ts";
 import { type Edge, type Serve, start } from "../src/main.ts";
 import type { Render } from "../src/renders/view.ts";
 import { type Script, ScriptedNode } from "./scripted-node.ts";
@@ -17,6 +18,11 @@ export interface Harness {
   finished: (id: string) => Promise<Render>;
   stop: () => Promise<void>;
 }
+
+/** The server of the runtime that the tests run on. */
+export const serveHere: Serve = "Deno" in globalThis ? serveDeno : serveBun;
+
+export const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 export interface Answer {
   status: number;
@@ -45,7 +51,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
       CARTOON_QUIET: "1",
       ...options.env,
     },
-    serve: options.serve ?? serveBun,
+    serve: options.serve ?? serveHere,
   });
   const call: Harness["call"] = async (method, path, body, headers = {}) => {
     const response = await fetch(edge.url + path, {
@@ -62,7 +68,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
       body: isJson && text ? JSON.parse(text) : text,
     };
   };
-  for (let i = 0; (await call("GET", "/api/characters")).status === 503 && i < 100; i++) await Bun.sleep(20);
+  for (let i = 0; (await call("GET", "/api/characters")).status === 503 && i < 100; i++) await sleep(20);
   return {
     edge,
     node,

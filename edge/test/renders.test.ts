@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { startHarness } from "./harness.ts";
+import { sleep, startHarness } from "./harness.ts";
 import { contentOf, playThrough } from "./scripted-node.ts";
 
 const h = await startHarness();
@@ -60,7 +60,7 @@ describe("a render from request to result", () => {
   test("is canceled at a step, with a receipt", async () => {
     h.node.script = playThrough({ steps: 500, stepMs: 10 });
     const { body } = await h.call("POST", "/v1/renders", { prompt: "temo waves" });
-    while ((await h.call("GET", `/v1/renders/${body.id}`)).body.step === 0) await Bun.sleep(10);
+    while ((await h.call("GET", `/v1/renders/${body.id}`)).body.step === 0) await sleep(10);
     const canceled = await h.call("POST", `/v1/renders/${body.id}/cancel?wait=10`);
     expect([canceled.status, canceled.body.status]).toEqual([200, "canceled"]);
     expect(canceled.body.receipt.steps_done).toBeGreaterThan(0);
