@@ -12,7 +12,7 @@ export { fingerprint } from "./fingerprint.ts";
 export { getJob, getPreview, type JobPreview, type JobWithResults, openSecrets } from "./get.ts";
 export { type Job, type JobResult, PRIORITIES, type Priority } from "./job.ts";
 export { type LeaseInput, lease, peekQueue } from "./lease.ts";
-export { type JobPage, listJobs } from "./list.ts";
+export { cursorAfter, type JobPage, listJobs } from "./list.ts";
 export { purgeQueue } from "./purge.ts";
 export { type Renewed, renew } from "./renew.ts";
 export { type Report, type Reported, report } from "./report.ts";

@@ -49,7 +49,8 @@ export function listJobs(
   });
 }
 
-const cursorAfter = (row: { createdAt: number; id: string }) =>
+/** The cursor of the page that follows a job. */
+export const cursorAfter = (row: { createdAt: number; id: string }) =>
   Buffer.from(`${row.createdAt}.${row.id}`).toString("base64url");
 
 function readCursor(cursor: string): { at: number; id: string } {
