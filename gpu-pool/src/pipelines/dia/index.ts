@@ -1,1 +1,2 @@
+export { loadDia } from "./load.ts";
 export type * from "./types.ts";

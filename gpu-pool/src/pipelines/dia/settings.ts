@@ -1,0 +1,41 @@
+import type { NumberedSpaces } from "../../speech/encode-text.ts";
+import type { PlanLimits } from "../../speech/plan.ts";
+import type { DacModel, DiaModel } from "./model.ts";
+import type { VoicePack } from "./types.ts";
+
+/** What a pack's `voice` says, with the models' own limits. */
+export interface VoiceSettings {
+  readonly frameRate: number;
+  readonly sampleRate: number;
+  readonly normalise: boolean;
+  readonly spaces: NumberedSpaces | undefined;
+  readonly speakers: Readonly<Record<string, string>>;
+  readonly limits: PlanLimits;
+  /** Most frames of one chunk. */
+  readonly maxFrames: number;
+}
+
+export function voiceSettings(pack: VoicePack, dia: DiaModel, dac: DacModel): VoiceSettings {
+  const { voice } = pack.manifest;
+  if (!voice) throw new Error("pack.json: the pack has no voice");
+  const { sampleRate, hop } = dac.config;
+  const spaces = voice.text?.numbered_spaces;
+  const speakers = voice.speakers ?? {};
+  const rows = dia.config.decoder.max_position_embeddings - dia.config.maxDelay - 2;
+  return {
+    frameRate: sampleRate / hop,
+    sampleRate,
+    normalise: voice.text?.normaliser === "plain",
+    spaces,
+    speakers,
+    limits: {
+      minSeconds: voice.chunk_seconds.min,
+      maxSeconds: voice.chunk_seconds.max,
+      charactersPerSecond: voice.characters_per_second ?? 14,
+      maxBytes: dia.config.encoder.max_position_embeddings - 8,
+      ...(spaces ? { maxWords: spaces.count } : {}),
+      sharedVoices: Object.keys(speakers).length > 0,
+    },
+    maxFrames: Math.min(voice.max_tokens, rows),
+  };
+}

@@ -1,0 +1,217 @@
+import type { SpeechSpec, Warning } from "@cartoon/protos/render-spec";
+import { normaliseLoudness } from "../../speech/loudness.ts";
+import { MOUTH_RATE, mouthTrack } from "../../speech/mouth.ts";
+import { normaliseLine } from "../../speech/normalise.ts";
+import { type PlanLine, type PlannedChunk, planChunks } from "../../speech/plan.ts";
+import { assignSpeakers, type Speaker } from "../../speech/voices.ts";
+import { Assembly, type PlacedSegment } from "./assemble.ts";
+import { type ChunkClock, type MadeChunk, makeChunks } from "./make-chunk.ts";
+import type { DacModel, DiaModel } from "./model.ts";
+import type { VoiceSettings } from "./settings.ts";
+import type { SpeakOptions, Speech, SpokenLine, VoicePack } from "./types.ts";
+import { encodeReference, type VoicePromptCodes } from "./voice-prompts.ts";
+
+/** Chunks made together after the first one, which is made alone so that it can soon be heard. */
+const BATCH = { cpu: 4, cuda: 8 } as const;
+
+export interface SpeakerSetup {
+  readonly pack: VoicePack;
+  readonly dia: DiaModel;
+  readonly dac: DacModel;
+  readonly settings: VoiceSettings;
+  /** The pack's own reference clips, encoded. */
+  readonly packPrompts: ReadonlyMap<string, VoicePromptCodes>;
+}
+
+/** Speaks a dialogue. See {@link Speech} for what comes back. */
+export async function speak(
+  setup: SpeakerSetup,
+  speech: SpeechSpec,
+  options: SpeakOptions = {},
+): Promise<Speech> {
+  const started = performance.now();
+  const { settings, dia, dac } = setup;
+  const warnings: Warning[] = [];
+  const speakers = assignSpeakers(speech.lines, {
+    characters: setup.pack.manifest.characters,
+    speakers: settings.speakers,
+    cast: options.cast ?? [],
+  });
+  const chunks = plan(setup, speech, speakers, warnings);
+  const prompts = new Map(setup.packPrompts);
+  for (const reference of options.references ?? []) {
+    options.signal?.throwIfAborted();
+    const encoded = await encodeReference(dac, reference);
+    prompts.set(reference.character, { ...encoded, transcript: modelText(settings, encoded.transcript) });
+  }
+  const encodeSeconds = (performance.now() - started) / 1000;
+  const clock: ChunkClock = { generateSeconds: 0, codecSeconds: 0, frames: 0, retries: 0 };
+  const assembly = new Assembly(settings.sampleRate, settings.frameRate);
+  const progress = new Progress(chunks, settings, options);
+
+  for (let at = 0; at < chunks.length; ) {
+    const size = at === 0 ? 1 : BATCH[dia.target.dtype === "float16" ? "cuda" : "cpu"];
+    const batch = samePrompts(chunks.slice(at, at + size), prompts);
+    const made = await makeChunks(
+      {
+        dia,
+        dac,
+        settings,
+        speech,
+        prompts,
+        signal: options.signal,
+        clock,
+        onFrames: (frames) => progress.report(at, frames / settings.frameRate),
+      },
+      batch,
+    );
+    for (const [i, chunk] of batch.entries()) {
+      const result = made[i];
+      if (!result) throw new Error(`chunk ${at + i} was not made`);
+      warnings.push(...chunkWarnings(speech, chunk, result));
+      const { samples, start } = assembly.add(chunk, result);
+      const last = at + i === chunks.length - 1;
+      await options.onAudio?.({
+        samples: normaliseLoudness(samples, settings.sampleRate),
+        sampleRate: settings.sampleRate,
+        start,
+        last,
+      });
+    }
+    at += batch.length;
+    await progress.finish(at);
+  }
+  options.signal?.throwIfAborted();
+  const samples = normaliseLoudness(assembly.samples(), settings.sampleRate);
+  return {
+    samples,
+    sampleRate: settings.sampleRate,
+    lines: spokenLines(speech, speakers, assembly.segments),
+    mouth: { rate: MOUTH_RATE, levels: mouthTrack(samples, settings.sampleRate) },
+    warnings,
+    timings: {
+      encodeSeconds,
+      decodeSeconds: clock.generateSeconds,
+      codecSeconds: clock.codecSeconds,
+      totalSeconds: (performance.now() - started) / 1000,
+      frames: clock.frames,
+      retries: clock.retries,
+    },
+  };
+}
+
+/** Text in the form that the model was trained on. */
+export function modelText(settings: VoiceSettings, text: string): string {
+  return settings.normalise ? normaliseLine(text) : text.trim();
+}
+
+function plan(
+  { settings }: SpeakerSetup,
+  speech: SpeechSpec,
+  speakers: readonly Speaker[],
+  warnings: Warning[],
+): PlannedChunk[] {
+  const lines: PlanLine[] = speech.lines.map(({ text }, i) => {
+    const speaker = speakers[i];
+    if (!speaker) throw new Error(`line ${i} has no speaker`);
+    const spoken = modelText(settings, text);
+    if (spoken === "") {
+      const rule = "the line holds nothing that this voice can say; it is left out";
+      warnings.push({ field: `speech.lines[${i}].text`, given: text.slice(0, 80), used: "", rule });
+    }
+    return { text: spoken, character: speaker.character ?? `S${speaker.voice}`, voice: speaker.voice };
+  });
+  const chunks = planChunks(lines, settings.limits);
+  if (chunks.length === 0) throw new Error("speech.lines: there is nothing to say in them");
+  const [only] = chunks;
+  if (!settings.normalise && chunks.length === 1 && only && only.seconds < settings.limits.minSeconds) {
+    warnings.push({
+      field: "speech.lines",
+      given: `about ${only.seconds.toFixed(1)} s`,
+      used: `about ${only.seconds.toFixed(1)} s`,
+      rule: `this voice speaks best from ${settings.limits.minSeconds} s on; a shorter dialogue may sound rushed`,
+    });
+  }
+  return chunks;
+}
+
+/** The longest head of the chunks whose voice prompts have the same length, as one batch needs. */
+function samePrompts(
+  chunks: readonly PlannedChunk[],
+  prompts: ReadonlyMap<string, VoicePromptCodes>,
+): PlannedChunk[] {
+  const lengthOf = ({ segments }: PlannedChunk) =>
+    [...new Set(segments.map(({ character }) => character))].reduce(
+      (sum, character) => sum + (prompts.get(character)?.codes.length ?? 0),
+      0,
+    );
+  const [first] = chunks;
+  if (!first) return [];
+  const end = chunks.findIndex((chunk) => lengthOf(chunk) !== lengthOf(first));
+  return chunks.slice(0, end < 0 ? chunks.length : end);
+}
+
+function chunkWarnings(speech: SpeechSpec, chunk: PlannedChunk, made: MadeChunk): Warning[] {
+  if (made.firstFailures.length === 0) return [];
+  const lines = [...new Set(chunk.segments.map(({ line }) => line))];
+  const field =
+    lines.length === 1 ? `speech.lines[${lines[0]}]` : `speech.lines[${lines[0]}..${lines.at(-1)}]`;
+  const solved = made.failures.length === 0;
+  const outcome = solved ? "spoken again with another seed" : "the best attempt was kept";
+  return [
+    {
+      field,
+      given: speech.lines[lines[0] ?? 0]?.text.slice(0, 80) ?? "",
+      used: `${outcome} (${made.retries} more ${made.retries === 1 ? "attempt" : "attempts"})`,
+      rule: `the voice went wrong: ${(solved ? made.firstFailures : made.failures).join(", ")}`,
+    },
+  ];
+}
+
+function spokenLines(
+  speech: SpeechSpec,
+  speakers: readonly Speaker[],
+  segments: readonly PlacedSegment[],
+): SpokenLine[] {
+  return speech.lines.flatMap(({ text }, line) => {
+    const own = segments.filter((segment) => segment.line === line);
+    const [first] = own;
+    if (!first) return [];
+    const end = own.at(-1)?.end ?? first.end;
+    const character = speakers[line]?.character ?? null;
+    return [{ speaker: `S${first.voice}`, character, text, start: first.start, end }];
+  });
+}
+
+/** Progress in seconds of speech, with what is to come estimated from the text. */
+class Progress {
+  readonly #chunks: readonly PlannedChunk[];
+  readonly #options: SpeakOptions;
+  #done = 0;
+  #chunk = 0;
+
+  constructor(chunks: readonly PlannedChunk[], _settings: VoiceSettings, options: SpeakOptions) {
+    this.#chunks = chunks;
+    this.#options = options;
+  }
+
+  #expected(from: number): number {
+    return this.#chunks.slice(from).reduce((sum, { seconds }) => sum + seconds, 0);
+  }
+
+  async report(chunk: number, seconds: number): Promise<void> {
+    const made = this.#done + seconds;
+    await this.#options.onProgress?.({
+      seconds: made,
+      expectedSeconds: Math.max(made, this.#done + this.#expected(this.#chunk)),
+      chunk,
+      chunks: this.#chunks.length,
+    });
+  }
+
+  async finish(next: number): Promise<void> {
+    this.#done += this.#chunks.slice(this.#chunk, next).reduce((sum, { seconds }) => sum + seconds, 0);
+    this.#chunk = next;
+    await this.report(next, 0);
+  }
+}

@@ -1,0 +1,54 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { normaliseLoudness } from "../../speech/loudness.ts";
+import { readWav, resample } from "../../speech/read-wav.ts";
+import { tidySilence } from "../../speech/tidy.ts";
+import { encodeSamples } from "./codec.ts";
+import type { Codes } from "./delay-pattern.ts";
+import type { DacModel } from "./model.ts";
+import type { VoicePack, VoiceReference } from "./types.ts";
+
+/** A character's reference clip as the model takes it. */
+export interface VoicePromptCodes {
+  readonly codes: Codes;
+  readonly transcript: string;
+}
+
+const MAX_PROMPT_SECONDS = 12;
+
+/**
+ * Encodes a reference clip: mono, at the codec's rate, silence trimmed, at the loudness of speech.
+ * @throws WavError; Error when nothing can be heard or the clip is too long
+ */
+export async function encodeReference(dac: DacModel, reference: VoiceReference): Promise<VoicePromptCodes> {
+  const { samples, sampleRate } = readWav(reference.wav);
+  const rate = dac.config.sampleRate;
+  const tidied = tidySilence(resample(samples, sampleRate, rate), rate, {
+    leadSeconds: 0.02,
+    tailSeconds: 0.1,
+    pauseSeconds: 0.5,
+  }).samples;
+  const seconds = tidied.length / rate;
+  const where = `voice of ${reference.character}`;
+  if (seconds < 0.5) throw new Error(`${where}: the clip holds less than half a second of speech`);
+  if (seconds > MAX_PROMPT_SECONDS) {
+    throw new Error(
+      `${where}: the clip has ${seconds.toFixed(1)} s of speech; at most ${MAX_PROMPT_SECONDS} s are used well`,
+    );
+  }
+  const codes = await encodeSamples(dac, normaliseLoudness(tidied, rate));
+  return { codes, transcript: reference.transcript.trim() };
+}
+
+/** The clips that a pack pins its characters' voices with. */
+export async function packReferences(pack: VoicePack): Promise<VoiceReference[]> {
+  const references: VoiceReference[] = [];
+  for (const { name, voice } of pack.manifest.characters) {
+    if (voice.audio === undefined || voice.transcript === undefined) continue;
+    const wav = await readFile(join(pack.dir, voice.audio));
+    const isFile = voice.transcript.endsWith(".txt");
+    const transcript = isFile ? await readFile(join(pack.dir, voice.transcript), "utf8") : voice.transcript;
+    references.push({ character: name, wav, transcript });
+  }
+  return references;
+}
