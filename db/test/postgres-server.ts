@@ -1,5 +1,5 @@
-import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
@@ -25,16 +25,17 @@ export interface PostgresServer {
   createDatabase(): Promise<string>;
   /** Ends at once, as in a crash, and starts again on the same data. */
   restart(): Promise<void>;
+  /** Ends it and removes its folder; so does the end of this process. */
   stop(): Promise<void>;
 }
 
-export async function startPostgres(bin: string): Promise<PostgresServer> {
+/** @param fsync off for tests: what a killed server has written is still there, only a power cut could take it */
+export async function startPostgres(bin: string, fsync = false): Promise<PostgresServer> {
   const folder = mkdtempSync(join(tmpdir(), "cartoon-pg-"));
-  asPostgres("chown", folder);
-  const data = join(folder, "data");
-  exec(bin, "initdb", ["-D", data, "-U", "cartoon", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N"]);
+  if (isRoot) spawnSync("chown", ["postgres", folder]);
+  initdb(bin, folder);
   const port = await freePort();
-  let server = await launch(bin, data, folder, port);
+  let server = await launch(bin, folder, port, fsync);
   const admin = `postgres://cartoon@127.0.0.1:${port}/postgres`;
   let made = 0;
   return {
@@ -47,53 +48,66 @@ export async function startPostgres(bin: string): Promise<PostgresServer> {
       return `postgres://cartoon@127.0.0.1:${port}/${name}`;
     },
     async restart() {
-      await end(server, "SIGQUIT");
-      server = await launch(bin, data, folder, port);
+      await end(server, "keep");
+      server = await launch(bin, folder, port, fsync);
     },
-    async stop() {
-      await end(server, "SIGINT");
-      rmSync(folder, { recursive: true, force: true });
-    },
+    stop: () => end(server, "remove"),
   };
 }
 
 const isRoot = userInfo().uid === 0;
 
 /** Postgres refuses to run as root: then it runs as the user that Debian's package makes for it. */
-function command(bin: string, program: string, args: string[]): [string, string[]] {
-  const path = join(bin, program);
+function asPostgres(command: string[]): [string, string[]] {
+  const [file = "", ...args] = command;
   return isRoot
-    ? ["setpriv", ["--reuid=postgres", "--regid=postgres", "--clear-groups", path, ...args]]
-    : [path, args];
+    ? ["setpriv", ["--reuid=postgres", "--regid=postgres", "--clear-groups", ...command]]
+    : [file, args];
 }
 
-function asPostgres(_chown: "chown", folder: string): void {
-  if (isRoot) spawnSync("chown", ["postgres", folder]);
-}
-
-function exec(bin: string, program: string, args: string[]): void {
-  const [file, list] = command(bin, program, args);
+function initdb(bin: string, folder: string): void {
+  const options = ["-U", "cartoon", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N"];
+  const [file, list] = asPostgres([join(bin, "initdb"), "-D", join(folder, "data"), ...options]);
   const done = spawnSync(file, list, { encoding: "utf8", cwd: "/" });
-  if (done.status !== 0) throw new Error(`${program} failed: ${done.stderr || done.error}`);
+  if (done.status !== 0) throw new Error(`initdb failed: ${done.stderr || done.error}`);
 }
 
-type Server = ReturnType<typeof spawn>;
+type Server = ChildProcess;
 
-async function launch(bin: string, data: string, folder: string, port: number): Promise<Server> {
-  const settings = [`listen_addresses=127.0.0.1`, `unix_socket_directories=${folder}`, "shared_buffers=32MB"];
-  const args = ["-D", data, "-p", String(port), ...settings.flatMap((setting) => ["-c", setting])];
-  const [file, list] = command(bin, "postgres", args);
-  const server = spawn(file, list, { cwd: "/", stdio: ["ignore", "ignore", "pipe"] });
+/** Ends Postgres when its input closes, so also when this process is killed; a line `keep` leaves the data. */
+const GUARD = `
+folder=$1; shift
+"$@" & server=$!
+read -r word
+kill -QUIT $server; wait $server
+[ "$word" = keep ] || rm -rf "$folder"
+`;
+
+async function launch(bin: string, folder: string, port: number, fsync: boolean): Promise<Server> {
+  const settings = [
+    "listen_addresses=127.0.0.1",
+    `unix_socket_directories=${folder}`,
+    "shared_buffers=32MB",
+    `fsync=${fsync ? "on" : "off"}`,
+  ];
+  const args = [
+    "-D",
+    join(folder, "data"),
+    "-p",
+    String(port),
+    ...settings.flatMap((setting) => ["-c", setting]),
+  ];
+  const [file, list] = asPostgres(["sh", "-c", GUARD, "sh", folder, join(bin, "postgres"), ...args]);
+  const server = spawn(file, list, { cwd: "/", stdio: ["pipe", "ignore", "pipe"] });
   let log = "";
   server.stderr?.on("data", (chunk) => {
     log = (log + chunk).slice(-4_000);
   });
-  for (let i = 0; i < 300; i++) {
-    if (server.exitCode !== null) break;
+  for (let i = 0; i < 300 && server.exitCode === null; i++) {
     if (await answers(port)) return server;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  server.kill("SIGKILL");
+  server.stdin?.end();
   throw new Error(`Postgres did not start:\n${log}`);
 }
 
@@ -113,11 +127,11 @@ async function answers(port: number): Promise<boolean> {
   }
 }
 
-function end(server: Server, signal: NodeJS.Signals): Promise<void> {
+function end(server: Server, word: "keep" | "remove"): Promise<void> {
   return new Promise((resolve) => {
-    if (server.exitCode !== null || server.signalCode !== null) return resolve();
+    if (server.exitCode !== null) return resolve();
     server.once("exit", () => resolve());
-    server.kill(signal);
+    server.stdin?.end(`${word}\n`);
   });
 }
 

@@ -1,6 +1,7 @@
 import { eq, sql } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import type { Receipt } from "../schema/values.ts";
+import { addUsage } from "../usage/add-usage.ts";
 import { forUpdate, rows, type Tx, type Verb } from "../verb.ts";
 import { enqueueDeliveries } from "../webhooks/enqueue-deliveries.ts";
 import { endJob } from "./end.ts";
@@ -62,9 +63,11 @@ export function* failAttempt(tx: Tx, job: JobRow, failure: Failure): Verb<JobRow
       yield* endJob(tx, mine, { status: "failed", data, error, deviceSeconds }, { ...counted, ...receipt }),
     );
   }
+  if (deviceSeconds > 0) yield* addUsage(tx, job.tenant, { jobs: 0, deviceSeconds });
   const wait = failure.blameless || failure.nodeDied ? 0 : FIRST_RETRY_MS * 2 ** (counted.failures - 1);
   return yield* requeue(tx, job, { code: failure.code, message: failure.message }, wait, {
     ...counted,
+    ...receipt,
     deviceSeconds: sql`${jobs.deviceSeconds} + ${deviceSeconds}`,
   });
 }
