@@ -21,21 +21,47 @@ export const cpuTarget: Target = {
 
 const CONTRIB = "com.microsoft";
 
-/** W + B @ A on the weight side: far cheaper than two products over all tokens. */
-function adaptedWeight(g: GraphBuilder, path: string, lora: boolean): Value {
+/** Rows `[from, to)` of a linear layer's weight and bias. */
+type Rows = readonly [number, number];
+
+/**
+ * The weight of a linear layer, as W + B @ A where the layer has LoRA inputs: on the weight side, because
+ * that is far cheaper than two products over all tokens.
+ */
+function weights(g: GraphBuilder, path: string, rows: Rows | undefined, lora: LoraInputs | undefined): Value {
   const { shape } = g.weights.get(`${path}.weight`);
-  const matrix: [number, number] = [shape[0] ?? 0, shape[1] ?? 0];
-  const weight = g.weight(`${path}.weight`, { shape: matrix });
+  const [from, to] = rows ?? [0, shape[0] ?? 0];
+  const matrix = [to - from, shape[1] ?? 0];
+  const weight = g.weight(`${path}.weight`, { shape: matrix, rows });
   if (!lora) return weight;
-  const { a, b } = g.loraInputs(path, matrix[1], matrix[0]);
-  return g.node("Gemm", [b, a, weight], { shape: matrix });
+  const b = rows ? op.slice(g, lora.b, 0, from, to) : lora.b;
+  return g.node("Gemm", [b, lora.a, weight], { shape: matrix });
+}
+
+interface LoraInputs {
+  readonly a: Value;
+  readonly b: Value;
+}
+
+/** `x @ W.T + b` as one Gemm over all rows, so that the bias costs no pass of its own. */
+function gemm(g: GraphBuilder, x: Value, path: string, rows?: Rows, lora?: LoraInputs): Value {
+  const weight = weights(g, path, rows, lora);
+  const bias = g.weights.has(`${path}.bias`) ? [g.weight(`${path}.bias`, { rows })] : [];
+  const [out = 0] = weight.shape;
+  const flat = op.flatten(g, x, 0, x.shape.length - 1);
+  const shape = [flat.shape[0] ?? 1, out];
+  const product = g.node("Gemm", [flat, weight, ...bias], { shape }, { transB: { i: 1 } });
+  return op.reshape(g, product, [...x.shape.slice(0, -1), out]);
 }
 
 function tokenOps(g: GraphBuilder, loraInputs: boolean) {
-  const linear = (x: Value, path: string, { lora = false }: LinearOptions = {}): Value => {
-    const product = op.matmulTransposed(g, x, adaptedWeight(g, path, lora && loraInputs));
-    return g.weights.has(`${path}.bias`) ? op.add(g, product, g.weight(`${path}.bias`)) : product;
+  const adapters = (path: string, wanted: boolean | undefined): LoraInputs | undefined => {
+    if (!wanted || !loraInputs) return undefined;
+    const { shape } = g.weights.get(`${path}.weight`);
+    return g.loraInputs(path, shape[1] ?? 0, shape[0] ?? 0);
   };
+  const linear = (x: Value, path: string, options?: LinearOptions): Value =>
+    gemm(g, x, path, undefined, adapters(path, options?.lora));
   const silu = (x: Value): Value => g.node("QuickGelu", [x], {}, { alpha: { f: 1 } }, CONTRIB);
   const settle: TargetOps["settle"] = (stream) => {
     stream.settled ??= stream.skip ? op.add(g, stream.result, stream.skip) : stream.result;
@@ -50,32 +76,20 @@ function tokenOps(g: GraphBuilder, loraInputs: boolean) {
       result: linear(x, path, options),
     }),
     layerNorm(stream, path, epsilon) {
-      const scale = g.weight(`${path}.weight`);
-      const bias = g.weight(`${path}.bias`);
-      if (stream.settled || !stream.skip) {
-        const sum = settle(stream);
-        const attributes = { axis: { i: -1 }, epsilon: { f: epsilon } };
-        return { normed: g.node("LayerNormalization", [sum, scale, bias], {}, attributes), sum };
-      }
-      const out = { dtype: stream.result.dtype, shape: stream.result.shape };
-      const [normed, , , sum] = g.nodes(
-        "SkipLayerNormalization",
-        [stream.result, stream.skip, scale, bias],
-        [out, undefined, undefined, out],
-        { epsilon: { f: epsilon } },
-        CONTRIB,
-      );
-      if (!normed || !sum) throw new Error("SkipLayerNormalization made no output");
-      stream.settled = sum;
-      return { normed, sum };
+      const sum = settle(stream);
+      const inputs = [sum, g.weight(`${path}.weight`), g.weight(`${path}.bias`)];
+      const attributes = { axis: { i: -1 }, epsilon: { f: epsilon } };
+      return { normed: g.node("LayerNormalization", inputs, {}, attributes), sum };
     },
     attention(q: Value, k: Value, v: Value, { heads, causal }: AttentionOptions): Value {
       const attributes = { num_heads: { i: heads }, unidirectional: { i: causal ? 1 : 0 } };
       return g.node("MultiHeadAttention", [q, k, v], {}, attributes, CONTRIB);
     },
     geglu(x: Value, path: string, options?: LinearOptions): Value {
-      const [value, gate] = op.split(g, linear(x, path, options), 2, -1);
-      if (!value || !gate) throw new Error("Split made no output");
+      const out = g.weights.get(`${path}.weight`).shape[0] ?? 0;
+      const lora = adapters(path, options?.lora);
+      const value = gemm(g, x, path, [0, out / 2], lora);
+      const gate = gemm(g, x, path, [out / 2, out], lora);
       return op.mul(g, value, g.node("Gelu", [gate], {}, {}, CONTRIB));
     },
   } satisfies Partial<TargetOps>;
