@@ -1,5 +1,6 @@
 import type { App } from "../hono.ts";
 import type { Services } from "../services.ts";
+import { registerCog } from "./cog/index.ts";
 import { registerNative } from "./native/index.ts";
 import { registerOpenAi } from "./openai/index.ts";
 import { registerV5 } from "./v5/index.ts";
@@ -9,4 +10,5 @@ export const DIALECTS: readonly ((app: App, services: Services) => void)[] = [
   registerNative,
   registerV5,
   registerOpenAi,
+  registerCog,
 ];

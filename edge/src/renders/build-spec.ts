@@ -12,8 +12,8 @@ import { pointerTo, validationError } from "../errors/from-zod.ts";
 import { ApiError } from "../errors/table.ts";
 import type { CharacterChoice, RenderRequest } from "./request.ts";
 
-/** Random seeds stay short enough to read out; any seed up to 2^53 - 1 may be given. */
-const RANDOM_SEEDS = 2 ** 32;
+/** Random seeds stay in v5's range, short enough to read out; any seed up to 2^53 - 1 may be given. */
+const RANDOM_SEEDS = 1_000_001;
 
 export const randomSeed = () => randomInt(RANDOM_SEEDS);
 

@@ -1,11 +1,8 @@
-import { randomInt } from "node:crypto";
 import { MAX_SEED, type PackManifest, type Warning } from "@cartoon/protos";
 import { ApiError } from "../../errors/table.ts";
 import type { RenderRequest } from "../../renders/request.ts";
 import { type Contract, NUMBER_FIELDS, type NumberField, type Task } from "./contract.ts";
 
-/** v5 drew random seeds from this range. */
-const RANDOM_SEEDS = 1_000_001;
 const KNOWN = new Set<string>([
   ...NUMBER_FIELDS,
   "task_type",
@@ -22,7 +19,6 @@ const SHOWN = 80;
 export interface ParsedV5 {
   request: RenderRequest;
   warnings: Warning[];
-  seed: number;
 }
 
 const refuse = (field: string, detail: string) =>
@@ -101,9 +97,10 @@ class Reader {
     return [...new Set(names)];
   }
 
-  seed(): number {
+  /** Undefined for a random one: the request itself stays the same when it is sent again. */
+  seed(): number | undefined {
     const given = this.#input.seed;
-    if (given === undefined || given === null || given === "") return randomInt(RANDOM_SEEDS);
+    if (given === undefined || given === null || given === "") return undefined;
     const value = typeof given === "string" ? Number(given) : given;
     if (typeof value !== "number" || !Number.isSafeInteger(value))
       throw refuse("seed", "a whole number is needed");
@@ -129,8 +126,7 @@ export function parseV5(input: unknown, task: Task, contract: Contract, pack: Pa
   }
   const reader = new Reader(fields, contract);
   const number = (field: NumberField) => reader.number(field);
-  const seed = reader.seed();
-  const request: RenderRequest = { seed, characters: reader.characters(pack) };
+  const request: RenderRequest = { seed: reader.seed(), characters: reader.characters(pack) };
   if (task !== "tts") {
     request.prompt = reader.text("prompt", contract.prompt);
     if (request.prompt === undefined) throw refuse("prompt", "a prompt is needed");
@@ -155,5 +151,5 @@ export function parseV5(input: unknown, task: Task, contract: Contract, pack: Pa
       top_k: number("top_k"),
     };
   }
-  return { request, warnings: reader.warnings, seed };
+  return { request, warnings: reader.warnings };
 }

@@ -1,0 +1,28 @@
+import type { Enqueued } from "@cartoon/db";
+import type { Principal } from "../../auth/principal.ts";
+import type { RenderRequest } from "../../renders/request.ts";
+import { type SubmitOptions, submitRender } from "../../renders/submit.ts";
+import type { Services } from "../../services.ts";
+import { type Contract, V6 } from "../v5/contract.ts";
+import { parseV5 } from "../v5/parse.ts";
+import { taskOf } from "./task.ts";
+
+export interface InputOptions extends Omit<SubmitOptions, "warnings"> {
+  contract?: Contract;
+  /** What the envelope around the input asks for: priority, time-outs, webhook. */
+  envelope?: Partial<RenderRequest>;
+}
+
+/** Submits a job whose input has v5's field names, as RunPod, Cog, fal and Gradio requests do. */
+export function submitInput(
+  services: Services,
+  principal: Principal,
+  input: unknown,
+  options: InputOptions,
+): Promise<Enqueued> {
+  const { contract = V6, envelope, ...rest } = options;
+  const task = taskOf(input);
+  const { request, warnings } = parseV5(input, task, contract, services.catalog.pack(""));
+  const extras = { ...rest.extras, task, input };
+  return submitRender(services, principal, { ...request, ...envelope }, { ...rest, extras, warnings });
+}
