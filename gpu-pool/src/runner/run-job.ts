@@ -18,7 +18,7 @@ export interface JobContext {
   send: (message: FromRunner) => void;
 }
 
-const PREVIEW_SECONDS = 1.5;
+const PREVIEW_SECONDS = 4;
 
 /**
  * Draws and speaks. The picture comes first, so that the first preview is there at once, unless the dialogue
