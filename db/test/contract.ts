@@ -1,4 +1,4 @@
-import { afterAll, afterEach, describe } from "bun:test";
+import { afterAll, afterEach, describe, setDefaultTimeout } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -22,6 +22,7 @@ if (!bin)
 
 /** Runs the tests on SQLite and on Postgres. */
 export function onEachDatabase(title: string, tests: (backend: Backend) => void): void {
+  setDefaultTimeout(60_000);
   const folder = mkdtempSync(join(tmpdir(), "cartoon-db-"));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
   const kinds: [Backend["name"], () => Promise<string>][] = [["sqlite", () => sqliteUrl(folder)]];

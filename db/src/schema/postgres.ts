@@ -17,6 +17,12 @@ const int8 = (name: string) => bigint(name, { mode: "number" });
 
 const bytea = customType<{ data: Uint8Array; driverData: Uint8Array }>({ dataType: () => "bytea" });
 
+export const schemaMigrations = pgTable("schema_migrations", {
+  version: integer("version").primaryKey(),
+  name: text("name").notNull(),
+  appliedAt: int8("applied_at").notNull(),
+});
+
 export const jobs = pgTable("jobs", {
   id: text("id").primaryKey(),
   alias: text("alias"),

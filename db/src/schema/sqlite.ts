@@ -6,6 +6,12 @@ const int8 = (name: string) => integer(name);
 const json = (name: string) => text(name, { mode: "json" });
 const bytea = (name: string) => blob(name).$type<Uint8Array>();
 
+export const schemaMigrations = sqliteTable("schema_migrations", {
+  version: integer("version").primaryKey(),
+  name: text("name").notNull(),
+  appliedAt: int8("applied_at").notNull(),
+});
+
 export const jobs = sqliteTable("jobs", {
   id: text("id").primaryKey(),
   alias: text("alias"),
