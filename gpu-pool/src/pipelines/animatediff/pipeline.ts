@@ -126,6 +126,7 @@ class Run {
   async decode(latents: Float32Array): Promise<Uint8Array> {
     const { width, height } = this.#clip;
     const { frames } = this.#shape;
+    this.#options.onLatents?.(latents);
     const frameBytes = width * height * 3;
     const all = new Uint8Array(frames * frameBytes);
     for (let first = 0; first < frames; first += DECODE_CHUNK) {

@@ -51,6 +51,8 @@ export interface GenerateOptions {
   /** Called after the first step and then at most every `previewEverySeconds`. */
   onPreview?: (preview: ClipPreview) => void | Promise<void>;
   previewEverySeconds?: number;
+  /** The finished latents before they are decoded, `[channels, frames, height, width]`. */
+  onLatents?: (latents: Float32Array) => void;
   /** Called for every chunk of finished frames in order, so that encoding can begin while the rest is decoded. */
   onFrames?: (chunk: RgbFrames, firstFrame: number) => void | Promise<void>;
   checkpoint?: CheckpointOptions;
