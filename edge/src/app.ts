@@ -3,10 +3,12 @@ import { authenticate } from "./auth/authenticate.ts";
 import { DIALECTS } from "./dialects/index.ts";
 import { problemResponse } from "./errors/problem.ts";
 import { ApiError } from "./errors/table.ts";
+import { registerForm } from "./form/routes.ts";
 import { type App, createRouter } from "./hono.ts";
 import { accessLog } from "./middleware/access-log.ts";
 import { bodyLimit } from "./middleware/body-limit.ts";
 import { publicOrigin } from "./middleware/origin.ts";
+import { rateLimit } from "./middleware/rate-limit.ts";
 import { requestId } from "./middleware/request-id.ts";
 import { securityHeaders } from "./middleware/security-headers.ts";
 import { registerCharacters } from "./routes/characters.ts";
@@ -42,9 +44,11 @@ export function createApp(services: Services): App {
   registerStore(app, services.store, config.maxUploadBytes);
   app.use(bodyLimit({ maxBytes: config.maxBodyBytes, timeoutMs: BODY_TIMEOUT_MS }));
   app.use(authenticate(config, services.db));
+  app.use(rateLimit(config, services.db));
 
   registerHealth(app, services);
   registerCharacters(app, services);
+  registerForm(app, services);
   for (const register of DIALECTS) register(app, services);
   registerDocs(app);
   return app;

@@ -12,6 +12,8 @@ import { configureLogging, log } from "./log.ts";
 import { PackCatalog } from "./renders/catalog.ts";
 import { JobSignals } from "./renders/live.ts";
 import { loadSecret, openStore } from "./store/open.ts";
+import { Sweeper } from "./store/sweeper.ts";
+import { Deliverer } from "./webhooks/deliverer.ts";
 
 export type Fetch = (request: Request, platform: Platform) => Response | Promise<Response>;
 
@@ -73,7 +75,11 @@ export async function start(options: {
   const server = await options.serve((request, platform) => app.fetch(request, platform), config);
   const url = `http://${urlHost(config.host)}:${server.port}`;
   internalOrigin ||= `http://${reachable(config.host)}:${server.port}`;
+  const links = () => ({ store, origin: config.publicUrl ?? url, expiresInSeconds: config.urlTtlSeconds });
+  const deliverer = new Deliverer({ db, links, allowHosts: config.fetchAllow });
+  const sweeper = new Sweeper(db, store);
   dispatcher.start();
+  deliverer.start();
   log.info("edge listens", {
     url,
     environment: config.environment,
@@ -87,6 +93,7 @@ export async function start(options: {
     stopping.abort();
     await dispatcher.drain(graceMs);
     await server.stop();
+    await Promise.all([deliverer.close(), sweeper.close()]);
     signals.close();
     nodes.close();
     await db.close();

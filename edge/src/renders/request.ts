@@ -1,5 +1,15 @@
-import { CharacterWeight, ClipSpec, OutputSpec, RenderSpec, SpeechLine, SpeechSpec } from "@cartoon/protos";
+import { isIP } from "node:net";
+import {
+  CharacterWeight,
+  ClipSpec,
+  isPublicAddress,
+  OutputSpec,
+  RenderSpec,
+  SpeechLine,
+  SpeechSpec,
+} from "@cartoon/protos";
 import { z } from "zod";
+import { ApiError } from "../errors/table.ts";
 
 const prompt = ClipSpec.shape.prompt.describe("What the clip shows");
 const negativePrompt = ClipSpec.shape.negative_prompt.describe("What the clip should not show");
@@ -59,3 +69,22 @@ export const RenderRequest = z.strictObject({
 });
 export type RenderRequest = z.infer<typeof RenderRequest>;
 export type CharacterChoice = z.infer<typeof CharacterChoice>;
+
+/**
+ * Refuses at once what a delivery would refuse later. Names are looked at when the delivery is made, since they may
+ * mean another address by then.
+ * @throws ApiError `validation_failed`
+ */
+export function checkWebhookUrl(url: string, allowHosts: readonly string[], pointer: string): void {
+  const { hostname, port, protocol, username, password } = new URL(url);
+  const host = hostname.replace(/^\[|\]$/g, "");
+  if (allowHosts.includes(`${host}:${port || (protocol === "https:" ? "443" : "80")}`)) return;
+  const isPrivate = host === "localhost" || (isIP(host) !== 0 && !isPublicAddress(host));
+  const detail = isPrivate
+    ? "the address is not on the public internet"
+    : username !== "" || password !== ""
+      ? "a URL with a user name or password is not allowed"
+      : undefined;
+  if (detail !== undefined)
+    throw new ApiError("validation_failed", `${pointer}: ${detail}`, { errors: [{ detail, pointer }] });
+}

@@ -6,12 +6,12 @@ import {
   fingerprint,
   type VerbError,
 } from "@cartoon/db";
-import type { RenderSpec } from "@cartoon/protos";
 import type { Principal } from "../auth/principal.ts";
 import { ApiError } from "../errors/table.ts";
 import type { Services } from "../services.ts";
+import { checkDeadline, checkQuota } from "./admission.ts";
 import { type BuiltSpec, buildSpec } from "./build-spec.ts";
-import type { RenderRequest } from "./request.ts";
+import { checkWebhookUrl, type RenderRequest } from "./request.ts";
 import { workOf } from "./work.ts";
 
 export interface SubmitOptions {
@@ -26,6 +26,8 @@ export interface SubmitOptions {
   warnings?: BuiltSpec["warnings"];
 }
 
+export type NewJob = EnqueueInput & { work: number };
+
 const seconds = (value: number | undefined, otherwise: number) => Math.round((value ?? otherwise) * 1000);
 
 /** What the database needs of a request: the spec with its defaults written out, limits, time-outs, webhooks. */
@@ -34,10 +36,11 @@ export function toEnqueue(
   principal: Principal,
   request: RenderRequest,
   options: SubmitOptions,
-): EnqueueInput & { spec: RenderSpec } {
+): NewJob {
   const { config, catalog } = services;
   const built = buildSpec(request, catalog.pack(request.pack ?? ""));
   const { webhook } = request;
+  if (webhook) checkWebhookUrl(webhook.url, config.fetchAllow, "#/webhook/url");
   return {
     tenant: principal.tenant,
     keyId: principal.keyId ?? undefined,
@@ -72,7 +75,10 @@ export async function submitRender(
   options: SubmitOptions,
 ): Promise<Enqueued> {
   if (services.stopping.aborted) throw new ApiError("shutting_down", "this edge is going down; try again");
-  return enqueue(services.db, toEnqueue(services, principal, request, options));
+  await checkQuota(services, principal);
+  const input = toEnqueue(services, principal, request, options);
+  await checkDeadline(services, request, { pack: input.spec.pack, work: input.work });
+  return enqueue(services.db, input);
 }
 
 /** Several at once, in one transaction; each is taken or refused by itself, in order. */
@@ -83,17 +89,19 @@ export async function submitRenders(
   options: SubmitOptions,
 ): Promise<(Enqueued | ApiError | VerbError)[]> {
   if (services.stopping.aborted) throw new ApiError("shutting_down", "this edge is going down; try again");
-  const inputs = requests.map((request) => {
+  await checkQuota(services, principal);
+  const tryOne = async (request: RenderRequest) => {
     try {
-      return toEnqueue(services, principal, request, options);
+      const input = toEnqueue(services, principal, request, options);
+      await checkDeadline(services, request, { pack: input.spec.pack, work: input.work });
+      return input;
     } catch (error) {
       if (error instanceof ApiError) return error;
       throw error;
     }
-  });
-  const good = inputs.filter(
-    (input): input is EnqueueInput & { spec: RenderSpec } => !(input instanceof ApiError),
-  );
+  };
+  const inputs = await Promise.all(requests.map(tryOne));
+  const good = inputs.filter((input): input is NewJob => !(input instanceof ApiError));
   const outcomes = good.length > 0 ? await enqueueMany(services.db, good) : [];
   let next = 0;
   return inputs.map((input) => {

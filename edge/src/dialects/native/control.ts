@@ -1,4 +1,4 @@
-import { cancel, getJob, retry } from "@cartoon/db";
+import { cancel, deleteJob, getJob, retry } from "@cartoon/db";
 import { isTerminal } from "@cartoon/protos";
 import { createRoute } from "@hono/zod-openapi";
 import { type App, json, problems } from "../../hono.ts";
@@ -6,6 +6,7 @@ import { principalOf, requireScope } from "../../middleware/require-scope.ts";
 import { waitForJob } from "../../renders/live.ts";
 import { toRender } from "../../renders/view.ts";
 import type { Services } from "../../services.ts";
+import { jobPrefix } from "../../store/key.ts";
 import { linksFor } from "./links.ts";
 import { IdParam, RenderView, WaitQuery } from "./schema.ts";
 
@@ -37,9 +38,20 @@ const retryRoute = createRoute({
   responses: { 202: json(RenderView, "Queued again"), ...problems },
 });
 
-/** Cancelling and retrying. */
+const deleteRoute = createRoute({
+  method: "delete",
+  path: "/v1/renders/{id}",
+  operationId: "deleteRender",
+  summary: "Delete an ended render with its results and its log",
+  tags,
+  middleware: requireScope("cancel"),
+  request: { params: IdParam },
+  responses: { 204: { description: "Deleted" }, ...problems },
+});
+
+/** Cancelling, retrying and deleting. */
 export function registerControl(app: App, services: Services): void {
-  const { db, signals } = services;
+  const { db, signals, store } = services;
 
   app.openapi(cancelRoute, async (c) => {
     const reader = { tenant: principalOf(c).tenant };
@@ -57,5 +69,11 @@ export function registerControl(app: App, services: Services): void {
   app.openapi(retryRoute, async (c) => {
     const job = await retry(db, { tenant: principalOf(c).tenant }, c.req.valid("param").id);
     return c.json(await toRender(job, linksFor(services, c.get("origin"))), 202);
+  });
+
+  app.openapi(deleteRoute, async (c) => {
+    const { jobId } = await deleteJob(db, { tenant: principalOf(c).tenant }, c.req.valid("param").id);
+    await store.deletePrefix(jobPrefix(jobId));
+    return c.body(null, 204);
   });
 }
