@@ -4,7 +4,12 @@ The models are transformers' own classes (DiaForConditionalGeneration and DacMod
 number below is a legal value of their config.json.
 """
 
-from transformers import DacConfig, DiaConfig
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transformers import DacConfig, DiaConfig
 
 SAMPLE_RATE = 16_000
 HOP = 320  # 2 * 4 * 4 * 10: even strides only, so a decode has exactly frames * HOP samples
@@ -21,6 +26,8 @@ SPACE_BASE, SPACE_COUNT = 128, 32  # byte of the n-th space of a chunk: 128 + n 
 
 
 def dac_config() -> DacConfig:
+    from transformers import DacConfig
+
     return DacConfig(
         encoder_hidden_size=12,
         downsampling_ratios=[2, 4, 4, 10],
@@ -34,6 +41,8 @@ def dac_config() -> DacConfig:
 
 
 def dia_config() -> DiaConfig:
+    from transformers import DiaConfig
+
     return DiaConfig(
         encoder_config={
             "hidden_size": 192,

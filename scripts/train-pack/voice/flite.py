@@ -37,6 +37,8 @@ class Flite:
             ("utt_relation", pointer, [pointer, text]),
             ("relation_head", pointer, [pointer]),
             ("item_next", pointer, [pointer]),
+            ("item_as", pointer, [pointer, text]),
+            ("item_parent", pointer, [pointer]),
             ("ffeature_float", ctypes.c_float, [pointer, text]),
             ("ffeature_string", text, [pointer, text]),
             ("delete_utterance", None, [pointer]),
@@ -52,7 +54,7 @@ class Flite:
 
     def say(self, line: str, voice: str):
         """line: plain words and punctuation. Returns int16 samples [n] at 16 kHz and
-        [(word, token, start second, end second)]."""
+        [(word, token, start second, end second, token's identity)]."""
         utterance = self.lib.flite_synth_text(line.encode("ascii"), self.voices[voice])
         try:
             wave = self.lib.utt_wave(utterance).contents
@@ -70,6 +72,7 @@ class Flite:
                         self.lib.ffeature_string(item, b"R:Token.parent.name").decode(),
                         self.lib.ffeature_float(item, first),
                         self.lib.ffeature_float(item, last),
+                        self.lib.item_parent(self.lib.item_as(item, b"Token")),
                     )
                 )
                 item = self.lib.item_next(item)

@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# Trains the voice half of the pack from nothing within VOICE_MINUTES (default 22) on one GPU.
+#   ASSETS=.whl/voice TRAIN_DIR=/tmp/train/voice VOICE_MINUTES=22 bash scripts/train-pack/gpu-voice.sh
+# Stages: synth (CPU) beside codec -> codes -> dia (with decoder refinement and dev figures beside it) -> final
+# figures. Run it again after an interruption: finished stages are skipped and the clock goes on from the first start.
+# VOICE_TINY=1 runs every stage for seconds (a test of the recipe on a CPU).
+set -uo pipefail
+here=$(cd "$(dirname "$0")/voice" && pwd)
+root=$(cd "$here/../../.." && pwd)
+export TRAIN_DIR=${TRAIN_DIR:-/tmp/train/voice}
+assets=${ASSETS:-$root/.whl/voice}
+minutes=${VOICE_MINUTES:-22}
+tiny=${VOICE_TINY:-0}
+mkdir -p "$TRAIN_DIR/data"
+[ -e "$TRAIN_DIR/started" ] || date +%s > "$TRAIN_DIR/started"
+started=$(cat "$TRAIN_DIR/started")
+budget=$(python3 -c "print(int($minutes * 60))")
+elapsed() { echo $(($(date +%s) - started)); }
+left() { echo $((budget - $(elapsed))); }
+say() { echo "$(date +%T) [$(elapsed) s] $*" | tee -a "$TRAIN_DIR/status.log"; }
+
+# twice NAME SCRIPT ARGS…: a stage that fails is started once more (it resumes from its last checkpoint).
+twice() {
+  local name=$1
+  shift
+  for attempt in 1 2; do
+    python3 "$@" >> "$TRAIN_DIR/$name.log" 2>&1 && return 0
+    say "$name FAILED (attempt $attempt): $(tail -n 3 "$TRAIN_DIR/$name.log")"
+  done
+}
+
+export PYTHONUNBUFFERED=1 TOKENIZERS_PARALLELISM=false TRANSFORMERS_VERBOSITY=error
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-2} OPENBLAS_NUM_THREADS=1
+if [ -e "$assets/voice-assets.tar.xz" ]; then
+  [ -e "$TRAIN_DIR/assets/words.txt" ] || { mkdir -p "$TRAIN_DIR/assets" && tar -C "$TRAIN_DIR/assets" -xJf "$assets/voice-assets.tar.xz"; }
+  export VOICE_LIB=$TRAIN_DIR/assets VOICE_WORDS=$TRAIN_DIR/assets/words.txt LD_LIBRARY_PATH=$TRAIN_DIR/assets:${LD_LIBRARY_PATH:-}
+fi
+if ! python3 -c 'import pocketsphinx' 2>/dev/null; then
+  python3 -m pip install -q --no-index --no-deps --no-compile --no-cache-dir --upgrade --target "$TRAIN_DIR/site" "$assets"/pocketsphinx-*.whl
+  export PYTHONPATH=$TRAIN_DIR/site:${PYTHONPATH:-}
+fi
+cd "$here"
+say "start: $budget s in all, $(nproc --all) cores, $(python3 -c 'import torch; print(torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu")')"
+
+if [ "$tiny" = 1 ]; then
+  synth="--seconds 15 --processes 1 --lines 200"; dac="--seconds $((budget / 6)) --batch 4"; refine="--seconds 10 --batch 2"
+  dia="--frames 640 --workers 1"; limit=3; reserve=$((budget / 3)); every=15
+else
+  synth="--seconds $((budget * 13 / 100)) --processes ${SYNTH_PROCESSES:-12}"; dac="--seconds $((budget * 20 / 100))"
+  refine="--seconds $((budget * 14 / 100))"; dia=""; limit=40; reserve=$((budget * 12 / 100)); every=90
+fi
+
+if [ ! -e "$TRAIN_DIR/data/done" ]; then
+  nice -n 5 python3 synth.py --out "$TRAIN_DIR/data" $synth > "$TRAIN_DIR/synth.log" 2>&1 &
+fi
+if [ ! -e "$TRAIN_DIR/dac.done" ]; then
+  say "codec"
+  twice dac dac.py train --dir "$TRAIN_DIR" $dac
+  say "$(tail -n 2 "$TRAIN_DIR/dac.log" | tr '\n' ' ')"
+fi
+if [ ! -e "$TRAIN_DIR/codes.done" ]; then
+  say "codes; $(tail -n 1 "$TRAIN_DIR/synth.log")"
+  twice encode dac.py encode --dir "$TRAIN_DIR"
+  say "$(tail -n 1 "$TRAIN_DIR/encode.log")"
+fi
+if [ ! -e "$TRAIN_DIR/dia.done" ]; then
+  seconds=$(($(left) - reserve))
+  [ "$seconds" -gt 60 ] || seconds=60
+  say "dia for $seconds s"
+  # Seconds of an interrupted run are counted in dia-state.pt; the total is what the clock still allows.
+  used=$(python3 -c "import torch,os; p='$TRAIN_DIR/dia-state.pt'; print(int(torch.load(p, map_location='cpu', weights_only=True)['used']) if os.path.exists(p) else 0)")
+  python3 report.py codec --dir "$TRAIN_DIR" --limit $limit > "$TRAIN_DIR/report.log" 2>&1 &
+  if [ ! -e "$TRAIN_DIR/dac-refine-candidate.pt" ]; then
+    python3 dac.py refine --dir "$TRAIN_DIR" $refine > "$TRAIN_DIR/refine.log" 2>&1 &
+  fi
+  python3 report.py watch --dir "$TRAIN_DIR" --every $every --limit $limit > "$TRAIN_DIR/watch.log" 2>&1 &
+  watcher=$!
+  twice dia dia.py --dir "$TRAIN_DIR" --seconds $((seconds + used)) $dia
+  say "$(tail -n 2 "$TRAIN_DIR/dia.log" | tr '\n' ' ')"
+  kill $watcher 2>/dev/null
+fi
+say "final figures"
+python3 report.py final --dir "$TRAIN_DIR" --seconds "$(left)" --limit $limit > "$TRAIN_DIR/final.log" 2>&1 || say "final FAILED: $(tail -n 3 "$TRAIN_DIR/final.log")"
+say "voice done"
+touch "$TRAIN_DIR/voice.done"
