@@ -2,6 +2,7 @@ import type { App } from "../hono.ts";
 import type { Services } from "../services.ts";
 import { registerCog } from "./cog/index.ts";
 import { registerFal } from "./fal/index.ts";
+import { registerGradio } from "./gradio/index.ts";
 import { registerNative } from "./native/index.ts";
 import { registerOpenAi } from "./openai/index.ts";
 import { registerV5 } from "./v5/index.ts";
@@ -13,4 +14,5 @@ export const DIALECTS: readonly ((app: App, services: Services) => void)[] = [
   registerOpenAi,
   registerCog,
   registerFal,
+  registerGradio,
 ];

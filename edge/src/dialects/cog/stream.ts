@@ -2,33 +2,23 @@ import { getJob, type JobEvent, type JobWithResults } from "@cartoon/db";
 import { isTerminal } from "@cartoon/protos";
 import { followEvents } from "../../renders/live.ts";
 import type { Services } from "../../services.ts";
+import { eventStream } from "../shared/event-stream.ts";
 import { toPrediction } from "./view.ts";
 
 const KEEPALIVE_MS = 15_000;
-const encoder = new TextEncoder();
 
 /** Cog's event stream of a prediction: `start`, `log`, `metric`, then `completed` with the whole prediction. */
 export function predictionStream(services: Services, job: JobWithResults, origin: string): Response {
-  const gone = new AbortController();
-  const signal = AbortSignal.any([gone.signal, services.stopping]);
-  const source = followEvents(services.db, services.signals, job, {
-    afterSeq: 0,
-    idleMs: KEEPALIVE_MS,
-    signal,
-  });
-  const body = new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      for (;;) {
-        const { done, value } = await source.next();
-        if (done) return controller.close();
-        const chunk = value === undefined ? ": keepalive\n\n" : await chunkOf(services, job, value, origin);
-        if (chunk) return controller.enqueue(encoder.encode(chunk));
-      }
-    },
-    cancel: () => gone.abort(),
-  });
-  return new Response(body, {
-    headers: { "content-type": "text/event-stream", "cache-control": "no-store" },
+  return eventStream(services.stopping, async function* (signal) {
+    const events = followEvents(services.db, services.signals, job, {
+      afterSeq: 0,
+      idleMs: KEEPALIVE_MS,
+      signal,
+    });
+    for await (const event of events) {
+      const chunk = event === undefined ? ": keepalive\n\n" : await chunkOf(services, job, event, origin);
+      if (chunk) yield chunk;
+    }
   });
 }
 

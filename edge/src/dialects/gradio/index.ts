@@ -1,0 +1,156 @@
+import { cancel, getJob } from "@cartoon/db";
+import { isTerminal } from "@cartoon/protos";
+import type { Context } from "hono";
+import { z } from "zod";
+import { validationError } from "../../errors/from-zod.ts";
+import { toApiError } from "../../errors/problem.ts";
+import { ApiError } from "../../errors/table.ts";
+import { type App, type AppEnv, createRouter } from "../../hono.ts";
+import { principalOf, requireScope } from "../../middleware/require-scope.ts";
+import { publicId } from "../../renders/view.ts";
+import type { Services } from "../../services.ts";
+import { eventStream } from "../shared/event-stream.ts";
+import { submitInput } from "../shared/submit-input.ts";
+import { gradioConfig, gradioInfo } from "./config.ts";
+import { type GradioFunction, gradioFunctions } from "./functions.ts";
+import { jobMessages } from "./messages.ts";
+import { failureText, outputData } from "./output.ts";
+import { GradioSessions, type SessionJob } from "./sessions.ts";
+
+const Call = z.object({ data: z.array(z.unknown()).max(64).default([]) });
+const Join = Call.extend({
+  fn_index: z.int().min(0).optional(),
+  api_name: z.string().optional(),
+  session_hash: z.string().min(1).max(128),
+});
+const Session = z.string().min(1).max(128);
+
+/** Gradio's API, for `@gradio/client`, `gradio_client` and plain `/gradio_api/call`. */
+export function registerGradio(app: App, services: Services): void {
+  const sessions = new GradioSessions();
+  const functions = () => gradioFunctions(services.catalog.pack(""));
+  const api = createRouter();
+  api.onError((thrown, c) => {
+    const error = toApiError(thrown, c.get("requestId"));
+    return Response.json({ detail: error.message }, { status: error.status, headers: error.headers });
+  });
+
+  app.get("/config", (c) => c.json(gradioConfig(functions(), c.get("origin"))));
+  api.get("/info", (c) => c.json(gradioInfo(functions())));
+  api.get("/startup-events", (c) => c.json(true));
+  api.post("/reset", (c) => c.json({ success: true }));
+
+  api.post("/call/:fn", requireScope("render"), async (c) => {
+    const { data } = await parse(c, Call);
+    const fn = find(functions(), (one) => one.apiName === c.req.param("fn"));
+    return c.json({ event_id: await submit(c, services, fn, data) });
+  });
+
+  api.get("/call/:fn/:id", requireScope("read"), async (c) => {
+    const job = await getJob(services.db, { tenant: principalOf(c).tenant }, c.req.param("id"));
+    const fn = find(functions(), (one) => one.apiName === c.req.param("fn"));
+    const origin = c.get("origin");
+    c.env?.holdOpen?.();
+    return eventStream(services.stopping, async function* (signal) {
+      for await (const message of jobMessages(services, job, fn, origin, signal)) {
+        if (message.msg === "heartbeat") yield "event: heartbeat\ndata: null\n\n";
+        if (message.msg !== "process_completed") continue;
+        const ended = await getJob(services.db, { tenant: job.tenant }, job.id);
+        const succeeded = ended.status === "succeeded";
+        const data = succeeded ? await outputData(services, ended, fn, origin) : failureText(ended);
+        yield `event: ${succeeded ? "complete" : "error"}\ndata: ${JSON.stringify(data)}\n\n`;
+      }
+    });
+  });
+
+  api.post("/queue/join", requireScope("render"), async (c) => {
+    const body = await parse(c, Join);
+    const known = functions();
+    const wanted = body.api_name?.replace(/^\//, "");
+    const fn = find(known, (one, index) =>
+      wanted === undefined ? index === body.fn_index : one.apiName === wanted,
+    );
+    const jobId = await submit(c, services, fn, body.data);
+    sessions.add(principalOf(c).tenant, body.session_hash, { jobId, fn });
+    return c.json({ event_id: jobId });
+  });
+
+  api.get("/queue/data", requireScope("read"), (c) => {
+    const { tenant } = principalOf(c);
+    const session = Session.safeParse(c.req.query("session_hash"));
+    if (!session.success) throw new ApiError("invalid_request", "session_hash: needed");
+    const origin = c.get("origin");
+    c.env?.holdOpen?.();
+    return eventStream(services.stopping, async function* (signal) {
+      for (
+        let jobs = sessions.take(tenant, session.data);
+        jobs.length > 0;
+        jobs = sessions.take(tenant, session.data)
+      )
+        for await (const message of allMessages(services, tenant, jobs, origin, signal))
+          yield `data: ${JSON.stringify(message)}\n\n`;
+      yield `data: ${JSON.stringify({ msg: "close_stream", event_id: null })}\n\n`;
+    });
+  });
+
+  api.post("/cancel", requireScope("cancel"), async (c) => {
+    const { event_id } = await parse(c, z.object({ event_id: z.string().max(128) }));
+    const reader = { tenant: principalOf(c).tenant };
+    const job = await getJob(services.db, reader, event_id);
+    if (!isTerminal(job.status)) await cancel(services.db, reader, job.id);
+    return c.json({ success: true });
+  });
+
+  app.route("/gradio_api", api);
+}
+
+async function parse<T extends z.ZodType>(c: Context<AppEnv>, schema: T): Promise<z.infer<T>> {
+  let body: unknown;
+  try {
+    body = await c.req.json();
+  } catch {
+    throw new ApiError("invalid_json", "the body is not valid JSON");
+  }
+  const parsed = schema.safeParse(body);
+  if (!parsed.success) throw validationError(parsed.error.issues);
+  return parsed.data;
+}
+
+function find(
+  functions: GradioFunction[],
+  matches: (fn: GradioFunction, index: number) => boolean,
+): GradioFunction {
+  const fn = functions.find(matches);
+  if (fn) return fn;
+  const known = functions.map((one) => `/${one.apiName}`).join(", ");
+  throw new ApiError("not_found", `no such function; known: ${known}`);
+}
+
+async function submit(
+  c: Context<AppEnv>,
+  services: Services,
+  fn: GradioFunction,
+  data: unknown[],
+): Promise<string> {
+  const input = Object.fromEntries(
+    fn.inputs.map((component, index) => [component.name, data[index] ?? component.value]),
+  );
+  const { job } = await submitInput(
+    services,
+    principalOf(c),
+    { ...input, task_type: fn.task },
+    { dialect: "gradio" },
+  );
+  return publicId(job);
+}
+
+async function* allMessages(
+  services: Services,
+  tenant: string,
+  jobs: SessionJob[],
+  origin: string,
+  signal: AbortSignal,
+) {
+  for (const { jobId, fn } of jobs)
+    yield* jobMessages(services, await getJob(services.db, { tenant }, jobId), fn, origin, signal);
+}
