@@ -33,7 +33,7 @@ export function buildVaeDecoder({
 }: AutoencoderOptions): OnnxModel {
   const g = new GraphBuilder({ weights, dtype: target.dtype });
   const ops = target.bind(g, { lora: false });
-  const latents = g.input("latent_sample", g.dtype, [
+  const latents = g.floatInput("latent_sample", [
     sizes.batch,
     config.latent_channels,
     sizes.height,
@@ -56,7 +56,7 @@ export function buildVaeDecoder({
     stream = settledStream(ops.conv(large, `${block}.upsamplers.0.conv`, { outChannels, kernel: 3 }));
   }
   const pixels = head(ops, config, stream, "decoder", config.out_channels);
-  g.output("sample", ops.toImages(pixels));
+  g.floatOutput("sample", ops.toImages(pixels));
   return g.build("vae_decoder");
 }
 
@@ -74,7 +74,7 @@ export function buildVaeEncoder({
   const ops = target.bind(g, { lora: false });
   const scale = vaeScale(config);
   const fixed = (d: Dim) => (typeof d === "number" ? d * scale : d);
-  const pixels = g.input("sample", g.dtype, [
+  const pixels = g.floatInput("sample", [
     sizes.batch,
     config.in_channels,
     fixed(sizes.height),
@@ -99,8 +99,8 @@ export function buildVaeEncoder({
   }
   const [mean, logVariance] = op.split(g, ops.toImages(moments), 2, 1);
   if (!mean || !logVariance) throw new Error("Split made no output");
-  g.output("latent_mean", mean);
-  g.output("latent_log_variance", logVariance);
+  g.floatOutput("latent_mean", mean);
+  g.floatOutput("latent_log_variance", logVariance);
   return g.build("vae_encoder");
 }
 

@@ -38,17 +38,18 @@ export function buildClipText(options: ClipTextOptions): OnnxModel {
   const finalNorm = `${root}final_layer_norm`;
   const { normed, sum } = ops.layerNorm(stream, finalNorm, config.layer_norm_eps);
   hidden.push(sum);
-  for (const [i, state] of hidden.entries()) g.output(`hidden_states.${i}`, state);
+  for (const [i, state] of hidden.entries()) g.floatOutput(`hidden_states.${i}`, state);
   for (const i of normedHiddenStates) {
     const state = hidden[i];
     if (!state) throw new Error(`hidden state ${i} is not one of 0..${hidden.length - 1}`);
     const { normed: result } = ops.layerNorm(settledStream(state), finalNorm, config.layer_norm_eps);
-    g.output(`normed_hidden_states.${i}`, result);
+    g.floatOutput(`normed_hidden_states.${i}`, result);
   }
-  g.output("last_hidden_state", normed);
+  g.floatOutput("last_hidden_state", normed);
   const pooled = pool(ops, config, ids, normed);
-  if (weights.has("text_projection.weight")) g.output("text_embeds", ops.linear(pooled, "text_projection"));
-  else g.output("pooler_output", pooled);
+  if (weights.has("text_projection.weight"))
+    g.floatOutput("text_embeds", ops.linear(pooled, "text_projection"));
+  else g.floatOutput("pooler_output", pooled);
   return g.build("clip_text");
 }
 

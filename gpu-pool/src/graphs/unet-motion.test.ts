@@ -5,6 +5,8 @@ import { openWeights } from "../weights/weight-set.ts";
 import type { LoraTarget, OnnxModel } from "./builder/index.ts";
 import { motionAdapterConfig, unetConfig, unetMotionShape } from "./config/unet.ts";
 import { cpuTarget } from "./target/cpu.ts";
+import { cudaTarget, plainNhwcTarget } from "./target/cuda.ts";
+import type { Target } from "./target/target.ts";
 import {
   inTemporaryFolder,
   type PackedTensor,
@@ -45,7 +47,7 @@ interface Fixture {
 async function build(
   fixture: Fixture,
   folder: string,
-  options: { lora: boolean; sizes?: UnetSizes },
+  options: { lora: boolean; sizes?: UnetSizes; target?: Target },
 ): Promise<OnnxModel> {
   const files = [join(folder, "unet.safetensors"), join(folder, "adapter.safetensors")] as const;
   await writeSeededWeights(files[0], fixture.tensors.unet, fixture.seed, fixture.half);
@@ -159,4 +161,38 @@ test("contradictions in the configs are named", async () => {
   expect(() => unetMotionShape(unet, { ...adapter, block_out_channels: [16, 64] })).toThrow("16,64");
   expect(() => unetMotionShape({ ...unet, cross_attention_dim: [1, 2, 3] })).toThrow("cross_attention_dim");
   expect(unetConfig.safeParse({ ...fixture.unet, dual_cross_attention: true }).success).toBe(false);
+});
+
+test.each(CASES)("%s in the CUDA target's layout agrees with diffusers", (name) =>
+  inTemporaryFolder(async (folder) => {
+    const fixture = await readFixture<Fixture>(name);
+    const [run] = fixture.runs;
+    const [wanted] = fixture.outputs;
+    if (!run || !wanted) throw new Error("the fixture lacks a run");
+    const variants = [
+      { target: plainNhwcTarget() },
+      { target: plainNhwcTarget({ feedForwardChunks: 2, temporalPacking: 2 }), sizes: run },
+      { target: plainNhwcTarget({ deterministic: true }), sizes: run },
+    ];
+    for (const variant of variants) {
+      const model = await build(fixture, folder, { lora: true, ...variant });
+      const session = await createSession(model, join(folder, "cache"), { intraOpThreads: 1 });
+      const none = loraFeeds(fixture, model.loraTargets, false);
+      const outputs = await session.run({ ...feedsOf(fixture, run), ...none });
+      expect(relativeError(floatOutput(outputs, "out_sample"), unpack(wanted))).toBeLessThan(1e-4);
+      await session.release();
+    }
+  }),
+);
+
+test("the CUDA target names the fused operators", async () => {
+  await inTemporaryFolder(async (folder) => {
+    const fixture = await readFixture<Fixture>("unet-sd15");
+    const model = await build(fixture, folder, { lora: true, target: cudaTarget() });
+    expect(model.inputs.find((i) => i.name.startsWith("lora."))?.dtype).toBe("float16");
+    const text = new TextDecoder("latin1").decode(model.bytes);
+    for (const name of ["NhwcConv", "SkipLayerNormalization", "MultiHeadAttention", "BiasAdd"]) {
+      expect(text).toContain(name);
+    }
+  });
 });

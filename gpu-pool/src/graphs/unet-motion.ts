@@ -21,6 +21,8 @@ export interface UnetSizes {
   readonly width: Dim;
   /** Text tokens. */
   readonly tokens: Dim;
+  /** Rows of text: as many as `batch` (the default), or `batch * frames` where it changes over the frames. */
+  readonly textRows?: Dim;
 }
 
 export const SYMBOLIC_UNET_SIZES: UnetSizes = {
@@ -29,6 +31,7 @@ export const SYMBOLIC_UNET_SIZES: UnetSizes = {
   height: "H",
   width: "W",
   tokens: "S",
+  textRows: "T",
 };
 
 export interface UnetOptions {
@@ -52,9 +55,11 @@ interface UnetInputs {
  * The denoiser of AnimateDiff: UNet2DConditionModel with motion modules (diffusers UNetMotionModel),
  * in SDXL form (pooled text and size conditioning) or SD 1.5 form.
  *
- * Inputs: `sample` [B, C, F, h, w] latents; `timestep` float32 scalar; `encoder_hidden_states` [B, S, D];
+ * Inputs: `sample` [B, C, F, h, w] latents; `timestep` float32 scalar; `encoder_hidden_states` [T, S, D]
+ * with T = B, or B*F for text that changes over the frames;
  * SDXL also `text_embeds` [B, P] and `time_ids` float32 [B, 6] (original height and width, crop top and
  * left, target height and width). Output: `out_sample` [B, C', F, h, w].
+ * All are float32, LoRA matrices are in the target's type.
  */
 export function buildUnetMotion({
   shape,
@@ -65,10 +70,10 @@ export function buildUnetMotion({
 }: UnetOptions): OnnxModel {
   const g = new GraphBuilder({ weights, dtype: target.dtype });
   const ops = target.bind(g, { lora });
-  const { batch, frames, height, width, tokens } = sizes;
-  const sample = g.input("sample", g.dtype, [batch, shape.inChannels, frames, height, width]);
+  const { batch, frames, height, width, tokens, textRows = batch } = sizes;
+  const sample = g.floatInput("sample", [batch, shape.inChannels, frames, height, width]);
   const timestep = g.input("timestep", "float32", []);
-  const text = g.input("encoder_hidden_states", g.dtype, [batch, tokens, shape.down[0]?.crossDim ?? 0]);
+  const text = g.floatInput("encoder_hidden_states", [textRows, tokens, shape.down[0]?.crossDim ?? 0]);
   const inputs = { sizes, text, time: timeEmbedding(ops, shape, timestep, sizes) };
 
   const width0 = shape.down[0]?.channels ?? 0;
@@ -96,7 +101,7 @@ export function buildUnetMotion({
   const norm = { groups: shape.groups, epsilon: shape.epsilon, silu: true };
   const { normed } = ops.groupNorm(stream, "conv_norm_out", norm);
   const out = ops.conv(normed, "conv_out", { outChannels: shape.outChannels, kernel: 3 });
-  g.output("out_sample", ops.toVideo(out, batch, frames));
+  g.floatOutput("out_sample", ops.toVideo(out, batch, frames));
   return g.build("unet_motion");
 }
 
@@ -108,7 +113,7 @@ function timeEmbedding(ops: TargetOps, shape: UnetMotionShape, timestep: Value, 
   let embedding = embeddingMlp(ops, sinusoid(ops, op.reshape(g, timestep, [1, 1]), width), "time_embedding");
   if (shape.textTime) {
     const { timeDim, textDim } = shape.textTime;
-    const pooled = g.input("text_embeds", g.dtype, [batch, textDim]);
+    const pooled = g.floatInput("text_embeds", [batch, textDim]);
     const ids = g.input("time_ids", "float32", [batch, 6]);
     const waves = sinusoid(ops, op.reshape(g, ids, [mulDims(batch, 6), 1]), timeDim);
     const sizesEmbedding = op.reshape(g, waves, [batch, 6 * timeDim]);

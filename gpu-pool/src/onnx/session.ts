@@ -1,5 +1,6 @@
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import type { DType, OnnxModel, Value } from "../graphs/builder/types.ts";
+import { toHalfArray } from "../weights/float16.ts";
 import { installModel } from "./model-cache.ts";
 import { loadRuntime } from "./runtime.ts";
 
@@ -59,11 +60,14 @@ export class Session {
   readonly inputs: readonly Value[];
   readonly outputs: readonly Value[];
   readonly #session: InferenceSession;
+  readonly #halfInputs: ReadonlySet<string>;
+  readonly #halves = new WeakMap<TensorData, Uint16Array>();
 
   constructor(session: InferenceSession, model: OnnxModel) {
     this.#session = session;
     this.inputs = model.inputs;
     this.outputs = model.outputs;
+    this.#halfInputs = new Set(model.inputs.filter((i) => i.dtype === "float16").map((i) => i.name));
   }
 
   /**
@@ -71,10 +75,11 @@ export class Session {
    * @throws when an input is missing, unknown, or has a wrong type, rank or fixed size
    */
   async run(feeds: Feeds): Promise<Outputs> {
-    checkFeeds(this.inputs, feeds);
+    const typed = this.#coerce(feeds);
+    checkFeeds(this.inputs, typed);
     const runtime = loadRuntime();
     const tensors: Record<string, Tensor> = {};
-    for (const [name, value] of Object.entries(feeds)) tensors[name] = runtime.tensor(value);
+    for (const [name, value] of Object.entries(typed)) tensors[name] = runtime.tensor(value);
     const results = await this.#session.run(tensors);
     const outputs: Outputs = {};
     for (const [name, tensor] of Object.entries(results)) {
@@ -85,6 +90,21 @@ export class Session {
       };
     }
     return outputs;
+  }
+
+  /** float32 feeds of float16 inputs (LoRA matrices on a GPU) are converted once and remembered. */
+  #coerce(feeds: Feeds): Feeds {
+    const typed: Record<string, TensorValue> = {};
+    for (const [name, feed] of Object.entries(feeds)) {
+      if (feed.dtype !== "float32" || !this.#halfInputs.has(name)) {
+        typed[name] = feed;
+        continue;
+      }
+      const data = this.#halves.get(feed.data) ?? toHalfArray(feed.data as Float32Array);
+      this.#halves.set(feed.data, data);
+      typed[name] = { dtype: "float16", data, shape: feed.shape };
+    }
+    return typed;
   }
 
   /** Frees the native memory; the session can't be used afterwards. */

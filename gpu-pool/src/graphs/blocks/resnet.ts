@@ -1,4 +1,4 @@
-import type { Value } from "../builder/index.ts";
+import { op, type Value } from "../builder/index.ts";
 import type { FeatureMap, Residual, TargetOps } from "../target/target.ts";
 
 export interface ResnetOptions {
@@ -23,9 +23,11 @@ export function resnetBlock(
   const shift = time && ops.linear(time, `${path}.time_emb_proj`);
   const shifted = ops.groupNormShifted(hidden, shift, `${path}.norm2`, norm);
   const branch = ops.convDeferred(shifted, `${path}.conv2`, conv);
-  const projected = ops.g.weights.has(`${path}.conv_shortcut.weight`);
-  return {
-    ...branch,
-    skip: projected ? ops.conv(sum, `${path}.conv_shortcut`, { outChannels, kernel: 1 }) : sum,
-  };
+  if (!ops.g.weights.has(`${path}.conv_shortcut.weight`)) return { ...branch, skip: sum };
+  const shortcut = ops.convDeferred(sum, `${path}.conv_shortcut`, { outChannels, kernel: 1 });
+  return { result: branch.result, bias: joinBiases(ops, branch.bias, shortcut.bias), skip: shortcut.result };
+}
+
+function joinBiases({ g }: TargetOps, a: Value | undefined, b: Value | undefined): Value | undefined {
+  return a && b ? op.add(g, a, b) : (a ?? b);
 }

@@ -46,8 +46,8 @@ export function transformerBlock(
   const second = ops.layerNorm({ ...attn1, skip: first.sum }, `${path}.norm2`, LAYER_NORM_EPSILON);
   const attn2 = attentionBranch(ops, position(second.normed), `${path}.attn2`, context, true);
   const third = ops.layerNorm({ ...attn2, skip: second.sum }, `${path}.norm3`, LAYER_NORM_EPSILON);
-  const inner = ops.geglu(third.normed, `${path}.ff.net.0.proj`, LORA);
-  return { ...ops.linearDeferred(inner, `${path}.ff.net.2`, LORA), skip: third.sum };
+  const kind = context.kind === "temporal" ? "temporal" : "spatial";
+  return { ...ops.feedForward(third.normed, `${path}.ff`, kind), skip: third.sum };
 }
 
 export interface SpatialOptions {
@@ -56,7 +56,7 @@ export interface SpatialOptions {
   readonly groups: number;
   readonly batch: Dim;
   readonly frames: Dim;
-  /** Text states [B, S, D], the same for all frames of a clip. */
+  /** Text states: [B, S, D], the same for all frames of a clip, or [B*F, S, D] with one row per frame. */
   readonly text: Value;
 }
 
@@ -73,11 +73,7 @@ export function spatialTransformer(
   const context: BlockContext = {
     heads,
     kind: "self",
-    text: {
-      states: text,
-      fold: (q) => op.reshape(ops.g, q, [batch, mulDims(frames, pixels), channels]),
-      unfold: (q) => op.reshape(ops.g, q, [mulDims(batch, frames), pixels, channels]),
-    },
+    text: { states: text, ...queryRows(ops, text.shape[0] ?? batch, batch, frames, pixels, channels) },
   };
   let tokens: Residual<Value> = { ...ops.linearDeferred(ops.toTokens(normed), `${path}.proj_in`, LORA) };
   for (let i = 0; i < layers; i++) {
@@ -85,6 +81,25 @@ export function spatialTransformer(
   }
   const { result, bias } = ops.linearDeferred(ops.settle(tokens), `${path}.proj_out`, LORA);
   return { result: ops.fromTokens(result, sum), bias, skip: sum };
+}
+
+/** Puts the queries of all images that share a row of text side by side, and takes them apart again. */
+function queryRows(ops: TargetOps, rows: Dim, batch: Dim, frames: Dim, pixels: Dim, channels: number) {
+  const { g } = ops;
+  const images: [Dim, Dim, Dim] = [mulDims(batch, frames), pixels, channels];
+  if (rows === batch) {
+    return {
+      fold: (q: Value) => op.reshape(g, q, [batch, mulDims(frames, pixels), channels]),
+      unfold: (q: Value) => op.reshape(g, q, images),
+    };
+  }
+  // How many images share a row is known only when the graph runs, which dimensions cannot say.
+  const shared: Dim = "Q";
+  return {
+    fold: (q: Value) =>
+      g.node("Reshape", [q, g.shapeTensor([rows, -1, channels])], { shape: [rows, shared, channels] }),
+    unfold: (q: Value) => g.node("Reshape", [q, g.shapeTensor([-1, pixels, channels])], { shape: images }),
+  };
 }
 
 export interface MotionOptions {

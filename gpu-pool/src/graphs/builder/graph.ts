@@ -100,6 +100,21 @@ export class GraphBuilder {
     return value;
   }
 
+  /** Declares a float32 input and casts it to the compute type. */
+  floatInput(name: string, shape: Shape): Value {
+    return this.#cast(this.input(name, "float32", shape), this.dtype);
+  }
+
+  /** Declares a graph output in float32, whatever the compute type. */
+  floatOutput(name: string, value: Value): Value {
+    return this.output(name, this.#cast(value, "float32"));
+  }
+
+  #cast(value: Value, dtype: DType): Value {
+    if (value.dtype === dtype) return value;
+    return this.node("Cast", [value], { dtype }, { to: { i: ONNX_TYPE[dtype] } });
+  }
+
   /** Declares `value` as a graph output under `name`. */
   output(name: string, value: Value): Value {
     const named = { ...value, name };

@@ -85,12 +85,14 @@ function tokenOps(g: GraphBuilder, loraInputs: boolean) {
       const attributes = { num_heads: { i: heads }, unidirectional: { i: causal ? 1 : 0 } };
       return g.node("MultiHeadAttention", [q, k, v], {}, attributes, CONTRIB);
     },
-    geglu(x: Value, path: string, options?: LinearOptions): Value {
-      const out = g.weights.get(`${path}.weight`).shape[0] ?? 0;
-      const lora = adapters(path, options?.lora);
-      const value = gemm(g, x, path, [0, out / 2], lora);
-      const gate = gemm(g, x, path, [out / 2, out], lora);
-      return op.mul(g, value, g.node("Gelu", [gate], {}, {}, CONTRIB));
+    feedForward(x: Value, path: string) {
+      const up = `${path}.net.0.proj`;
+      const out = g.weights.get(`${up}.weight`).shape[0] ?? 0;
+      const lora = adapters(up, true);
+      const value = gemm(g, x, up, [0, out / 2], lora);
+      const gate = gemm(g, x, up, [out / 2, out], lora);
+      const inner = op.mul(g, value, g.node("Gelu", [gate], {}, {}, CONTRIB));
+      return { result: linear(inner, `${path}.net.2`, { lora: true }) };
     },
   } satisfies Partial<TargetOps>;
 }

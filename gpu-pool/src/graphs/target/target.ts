@@ -73,8 +73,8 @@ export interface TargetOps {
   settle(stream: Residual<Value>): Value;
   /** Scaled dot-product attention over [batch, sequence, channels], heads split inside. */
   attention(q: Value, k: Value, v: Value, options: AttentionOptions): Value;
-  /** `value * gelu(gate)` where one linear layer makes both. */
-  geglu(x: Value, path: string, options?: LinearOptions): Value;
+  /** The GEGLU feed-forward of a transformer block: `value * gelu(gate)`, then a linear layer. LoRA targets. */
+  feedForward(x: Value, path: string, kind: "spatial" | "temporal"): Deferred<Value>;
   silu(x: Value): Value;
 
   // Images

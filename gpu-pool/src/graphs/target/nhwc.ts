@@ -1,0 +1,268 @@
+import { type Dim, divDim, type GraphBuilder, mulDims, op, type Value } from "../builder/index.ts";
+import type { NhwcKernels } from "./nhwc-kernels.ts";
+import type {
+  AttentionOptions,
+  ConvOptions,
+  Deferred,
+  FeatureMap,
+  GroupNormOptions,
+  LinearOptions,
+  Residual,
+  TargetOps,
+} from "./target.ts";
+
+/**
+ * Operators for images that lie as [N, H, W, C]. Biases and residuals are carried along and added inside
+ * the norm that follows; 1x1 convolutions are matrix products on the same bytes.
+ */
+export interface NhwcOptions {
+  readonly lora: boolean;
+  readonly kernels: NhwcKernels;
+  /** Pixels whose frames share one row of temporal attention; needs a fixed number of frames. */
+  readonly temporalPacking: number;
+  /** Parts in which motion feed-forwards run, to bound the largest tensor. */
+  readonly feedForwardChunks: number;
+}
+
+const CONTRIB = "com.microsoft";
+
+export function nhwcOps(g: GraphBuilder, options: NhwcOptions): TargetOps {
+  return {
+    g,
+    ...linearOps(g, options),
+    ...attentionOps(g, options),
+    ...mapOps(g, options),
+    ...clipOps(g, options),
+  };
+}
+
+function matrix(g: GraphBuilder, path: string): { weight: Value; out: number; in: number } {
+  const [out = 0, width = 0] = g.weights.get(`${path}.weight`).shape;
+  return { weight: g.weight(`${path}.weight`, { shape: [out, width] }), out, in: width };
+}
+
+function biasOf(g: GraphBuilder, path: string): Value | undefined {
+  return g.weights.has(`${path}.bias`) ? g.weight(`${path}.bias`) : undefined;
+}
+
+/** Adds what is left to add. */
+function settleValue(g: GraphBuilder, kernels: NhwcKernels, stream: Residual<Value>): Value {
+  if (!stream.settled) {
+    const { result, bias, skip } = stream;
+    if (bias && skip) stream.settled = kernels.biasAdd(g, result, bias, skip);
+    else stream.settled = bias || skip ? op.add(g, result, (bias ?? skip) as Value) : result;
+  }
+  return stream.settled;
+}
+
+/** Layer norm that also adds the bias and the residual of its input. */
+function skipLayerNorm(g: GraphBuilder, stream: Residual<Value>, path: string, epsilon: number) {
+  const { result, skip, bias } = stream;
+  const norm = [g.weight(`${path}.weight`), g.weight(`${path}.bias`)];
+  const width = result.shape.at(-1) ?? 1;
+  // Without a residual the bias itself is the skip: rows as [M, 1, C] against [1, 1, C].
+  const alone = !skip && bias !== undefined;
+  const rows = alone ? op.reshape(g, result, [mulDims(...result.shape.slice(0, -1)), 1, width]) : result;
+  const added = alone ? [op.reshape(g, bias, [1, 1, width]), ...norm] : [skip, ...norm, bias];
+  const out = { dtype: rows.dtype, shape: rows.shape };
+  const [normed, , , sum] = g.nodes(
+    "SkipLayerNormalization",
+    [rows, ...added],
+    [out, undefined, undefined, out],
+    { epsilon: { f: epsilon } },
+    CONTRIB,
+  );
+  if (!normed || !sum) throw new Error("SkipLayerNormalization made no output");
+  const restore = (x: Value) => (alone ? op.reshape(g, x, result.shape) : x);
+  return { normed: restore(normed), sum: restore(sum) };
+}
+
+function linearOps(g: GraphBuilder, { lora: loraInputs, kernels, feedForwardChunks }: NhwcOptions) {
+  const adapted = (path: string, lora: boolean | undefined): Value => {
+    const { weight, out, in: width } = matrix(g, path);
+    if (!lora || !loraInputs) return weight;
+    const { a, b } = g.loraInputs(path, width, out);
+    return g.node("Gemm", [b, a, weight], { shape: [out, width] });
+  };
+  const product = (x: Value, path: string, options?: LinearOptions): Value =>
+    op.matmulTransposed(g, x, adapted(path, options?.lora));
+  return {
+    linear(x: Value, path: string, options?: LinearOptions): Value {
+      const bias = biasOf(g, path);
+      return bias ? op.add(g, product(x, path, options), bias) : product(x, path, options);
+    },
+    linearDeferred: (x: Value, path: string, options?: LinearOptions): Deferred<Value> => ({
+      result: product(x, path, options),
+      bias: biasOf(g, path),
+    }),
+    layerNorm(stream, path, epsilon) {
+      if (!stream.settled && (stream.skip || stream.bias)) {
+        const both = skipLayerNorm(g, stream, path, epsilon);
+        stream.settled = both.sum;
+        return both;
+      }
+      const sum = settleValue(g, kernels, stream);
+      const inputs = [sum, g.weight(`${path}.weight`), g.weight(`${path}.bias`)];
+      const attributes = { axis: { i: -1 }, epsilon: { f: epsilon } };
+      return { normed: g.node("LayerNormalization", inputs, {}, attributes), sum };
+    },
+    settle: (stream: Residual<Value>) => settleValue(g, kernels, stream),
+    feedForward(x, path, kind) {
+      const up = adapted(`${path}.net.0.proj`, true);
+      const down = adapted(`${path}.net.2`, true);
+      const bias = g.weight(`${path}.net.0.proj.bias`);
+      const run = (part: Value) =>
+        op.matmulTransposed(g, kernels.biasSplitGelu(g, op.matmulTransposed(g, part, up), bias), down);
+      const chunks = kind === "temporal" ? feedForwardChunks : 1;
+      const parts = chunks > 1 ? op.split(g, x, chunks, 0).map(run) : [run(x)];
+      const result = chunks > 1 ? op.concat(g, parts, 0, x.shape[0]) : parts[0];
+      if (!result) throw new Error("a feed-forward needs at least one part");
+      return { result, bias: g.weight(`${path}.net.2.bias`) };
+    },
+    silu: (x: Value) => g.node("QuickGelu", [x], {}, { alpha: { f: 1 } }, CONTRIB),
+  } satisfies Partial<TargetOps>;
+}
+
+function attentionOps(g: GraphBuilder, { temporalPacking }: NhwcOptions) {
+  const attend = (q: Value, k: Value, v: Value, { heads, causal }: AttentionOptions, mask?: Value): Value => {
+    const attributes = { num_heads: { i: heads }, unidirectional: { i: causal ? 1 : 0 } };
+    return g.node("MultiHeadAttention", [q, k, v, undefined, undefined, mask], {}, attributes, CONTRIB);
+  };
+  return {
+    attention(q: Value, k: Value, v: Value, options: AttentionOptions): Value {
+      if (options.kind !== "temporal" || temporalPacking === 1) return attend(q, k, v, options);
+      const [rows = 1, frames, width = 1] = q.shape;
+      if (typeof frames !== "number") throw new Error("temporal packing needs a fixed number of frames");
+      const packed = [divDim(rows, temporalPacking), temporalPacking * frames, width];
+      const pack = (x: Value) => op.reshape(g, x, packed);
+      const mask = blockDiagonalMask(g, temporalPacking, frames);
+      return op.reshape(g, attend(pack(q), pack(k), pack(v), options, mask), q.shape);
+    },
+  } satisfies Partial<TargetOps>;
+}
+
+/** Additive mask [1, 1, P*F, P*F]: each of P clips sees its own F frames only. */
+function blockDiagonalMask(g: GraphBuilder, clips: number, frames: number): Value {
+  const size = clips * frames;
+  const mask = Float32Array.from({ length: size * size }, (_, i) => {
+    const same = Math.floor(i / size / frames) === Math.floor((i % size) / frames);
+    return same ? 0 : -1e4;
+  });
+  return op.floats(g, mask, [1, 1, size, size]);
+}
+
+function nhwcMap(value: Value): FeatureMap {
+  const [batch = 1, height = 1, width = 1, channels] = value.shape;
+  if (typeof channels !== "number") throw new Error("the number of channels must be known");
+  return { value, batch, height, width, channels };
+}
+
+/** A residual stream of maps as one of plain values with the pixels merged, for 3-D operators. */
+function settleMapValue(g: GraphBuilder, kernels: NhwcKernels, stream: Residual<FeatureMap>): FeatureMap {
+  if (!stream.settled) {
+    const { value } = stream.result;
+    const merge = (x: Value) => op.flatten(g, x, 1, 3);
+    const rows = { result: merge(value), bias: stream.bias, skip: stream.skip && merge(stream.skip.value) };
+    stream.settled = nhwcMap(op.reshape(g, settleValue(g, kernels, rows), value.shape));
+  }
+  return stream.settled;
+}
+
+/** Group norm that also adds what its input still carries; `view` regroups the images it looks at. */
+function normStream(
+  g: GraphBuilder,
+  kernels: NhwcKernels,
+  stream: Residual<FeatureMap>,
+  path: string,
+  options: GroupNormOptions,
+  view: (x: Value) => Value = (x) => x,
+): { normed: Value; sum: FeatureMap } {
+  const { result, skip, bias } = stream;
+  if (stream.settled || !skip) {
+    const sum = settleMapValue(g, kernels, stream);
+    return { normed: kernels.groupNorm(g, view(sum.value), path, options), sum };
+  }
+  const both = kernels.skipGroupNorm(g, view(result.value), path, view(skip.value), bias, options);
+  stream.settled = nhwcMap(op.reshape(g, both.sum, result.value.shape));
+  return { normed: both.normed, sum: stream.settled };
+}
+
+function mapOps(g: GraphBuilder, { kernels }: NhwcOptions) {
+  const convDeferred = (map: FeatureMap, path: string, options: ConvOptions): Deferred<FeatureMap> => {
+    const bias = biasOf(g, path);
+    if (options.kernel === 1 && (options.stride ?? 1) === 1) {
+      return { result: nhwcMap(op.matmulTransposed(g, map.value, pointwise(g, path))), bias };
+    }
+    return { result: nhwcMap(kernels.conv(g, map.value, path, options)), bias };
+  };
+  return {
+    fromImages: (x: Value) => nhwcMap(op.transpose(g, x, [0, 2, 3, 1])),
+    toImages: ({ value }: FeatureMap) => op.transpose(g, value, [0, 3, 1, 2]),
+    convDeferred,
+    conv(map: FeatureMap, path: string, options: ConvOptions) {
+      const bias = biasOf(g, path);
+      if (options.kernel === 3) return nhwcMap(kernels.conv(g, map.value, path, options, bias));
+      const { result } = convDeferred(map, path, options);
+      return bias ? nhwcMap(op.add(g, result.value, bias)) : result;
+    },
+    groupNorm(stream, path, options) {
+      const { normed, sum } = normStream(g, kernels, stream, path, options);
+      return { normed: nhwcMap(normed), sum };
+    },
+    groupNormShifted({ result, bias }, shift, path, options) {
+      const rows = shift ?? zeroRows(g, result);
+      return nhwcMap(kernels.skipGroupNorm(g, result.value, path, rows, bias, options).normed);
+    },
+    settleMap: (stream: Residual<FeatureMap>) => settleMapValue(g, kernels, stream),
+    concatChannels: (a: FeatureMap, b: FeatureMap) => nhwcMap(op.concat(g, [a.value, b.value], 3)),
+    upsample({ value, batch, channels, height, width }: FeatureMap) {
+      const shape = [batch, mulDims(2, height), mulDims(2, width), channels];
+      const scales = op.floats(g, [1, 2, 2, 1], [4], "float32");
+      const attributes = {
+        mode: { s: "nearest" },
+        coordinate_transformation_mode: { s: "asymmetric" },
+        nearest_mode: { s: "floor" },
+      };
+      return nhwcMap(g.node("Resize", [value, undefined, scales], { shape }, attributes));
+    },
+    toTokens: ({ value }: FeatureMap) => op.flatten(g, value, 1, 3),
+    fromTokens: (tokens: Value, { value }: FeatureMap) => nhwcMap(op.reshape(g, tokens, value.shape)),
+  } satisfies Partial<TargetOps>;
+}
+
+/** A 1x1 convolution's weight [out, in, 1, 1] as a matrix. */
+function pointwise(g: GraphBuilder, path: string): Value {
+  return matrix(g, path).weight;
+}
+
+/** Zeros [N, C]: the skip of a norm that has a bias to add and nothing else. */
+function zeroRows(g: GraphBuilder, { batch, channels }: FeatureMap): Value {
+  const row = op.floats(g, new Float32Array(channels), [1, channels]);
+  return op.expand(g, row, [batch, channels]);
+}
+
+function clipOps(g: GraphBuilder, { kernels }: NhwcOptions) {
+  return {
+    fromVideo: (x: Value) => nhwcMap(op.flatten(g, op.transpose(g, x, [0, 2, 3, 4, 1]), 0, 2)),
+    toVideo({ value, channels, height, width }: FeatureMap, batch: Dim, frames: Dim) {
+      return op.transpose(g, op.reshape(g, value, [batch, frames, height, width, channels]), [0, 4, 1, 2, 3]);
+    },
+    clipNorm(stream, path, batch, frames, options) {
+      const { channels, height, width } = stream.result;
+      const view = (x: Value) => op.reshape(g, x, [batch, mulDims(frames, height), width, channels]);
+      const { normed, sum } = normStream(g, kernels, stream, path, options, view);
+      const pixels = mulDims(height, width);
+      const overTime = op.transpose(
+        g,
+        op.reshape(g, normed, [batch, frames, pixels, channels]),
+        [0, 2, 1, 3],
+      );
+      return { normed: op.reshape(g, overTime, [mulDims(batch, pixels), frames, channels]), sum };
+    },
+    fromTimeTokens(tokens: Value, { value, channels, height, width }: FeatureMap, batch: Dim, frames: Dim) {
+      const pixels = mulDims(height, width);
+      const overTime = op.reshape(g, tokens, [batch, pixels, frames, channels]);
+      return nhwcMap(op.reshape(g, op.transpose(g, overTime, [0, 2, 1, 3]), value.shape));
+    },
+  } satisfies Partial<TargetOps>;
+}
