@@ -203,6 +203,22 @@ describe("options", () => {
     expect(same(none.frames, even.frames)).toBe(false);
   });
 
+  test("prompt travel: the same prompt at every key frame changes nothing, another one does", async () => {
+    const plain = await pipeline.generate(clip);
+    const travel = (prompt: string) =>
+      pipeline.generate({
+        ...clip,
+        prompt_travel: [
+          { frame: 3, prompt: clip.prompt },
+          { frame: 7, prompt },
+        ],
+      });
+    const still = await travel(clip.prompt);
+    const largest = Math.max(...still.frames.map((value, i) => Math.abs(value - (plain.frames[i] ?? 0))));
+    expect(largest).toBeLessThanOrEqual(1);
+    expect(same((await travel("temo and felfel in the rain")).frames, still.frames)).toBe(false);
+  });
+
   test("a first image is kept the more, the lower the strength", async () => {
     const data = new Uint8Array(16 * 16 * 3).map((_, i) => (i * 7) % 256);
     const image = { data, count: 1, width: 16, height: 16 };
