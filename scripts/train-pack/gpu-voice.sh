@@ -46,7 +46,7 @@ if [ "$tiny" = 1 ]; then
   synth="--seconds 15 --processes 1 --lines 200"; dac="--seconds $((budget / 6)) --batch 4"; refine="--seconds 10 --batch 2"
   dia="--frames 640 --workers 1"; limit=3; reserve=$((budget / 3)); every=15
 else
-  synth="--seconds $((budget * 13 / 100)) --processes ${SYNTH_PROCESSES:-12}"; dac="--seconds $((budget * 20 / 100))"
+  synth="--seconds $((budget * 13 / 100)) --processes ${SYNTH_PROCESSES:-12}"; dac="--seconds $((budget * 23 / 100))"
   refine="--seconds $((budget * 14 / 100))"; dia=""; limit=40; reserve=$((budget * 12 / 100)); every=90
 fi
 
