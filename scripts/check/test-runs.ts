@@ -39,7 +39,9 @@ export function testFiles(folder: string): string[] {
 export async function bunTests(workspace: string): Promise<Tally> {
   const files = testFiles(workspace);
   if (files.length === 0) return { passed: 0, failed: 0, output: "" };
-  const result = await runCommand([process.execPath, "test", `./${workspace}/`], { env: { NO_COLOR: "1" } });
+  const result = await runCommand([process.execPath, "test", "--timeout=60000", `./${workspace}/`], {
+    env: { NO_COLOR: "1" },
+  });
   return tally(result, /^\s*(\d+) pass$/gm, /^\s*(\d+) fail$/gm);
 }
 

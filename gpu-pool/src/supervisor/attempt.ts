@@ -37,6 +37,7 @@ export interface AttemptInput {
   signal: AbortSignal;
 }
 
+const PROGRESS_MS = 500;
 const NOTHING: Spent = { stepsDone: 0, stepsTotal: 0, deviceSeconds: 0, stages: [] };
 
 /** An outcome of the runner that is not a result. */
@@ -59,9 +60,17 @@ export class Attempt {
   #meter: ProgressMeter | undefined;
   #spent: Spent = NOTHING;
   #accepted = false;
+  #told: { stage?: Stage; at: number } = { at: 0 };
 
   constructor(input: AttemptInput) {
-    this.input = input;
+    let ended = false;
+    // Work that was under way beside the one that failed must not speak after the last word.
+    const emit = (event: AttemptEvent) => {
+      if (ended) return;
+      ended = Boolean(event.succeeded || event.failed || event.canceled);
+      input.emit(event);
+    };
+    this.input = { ...input, emit };
     this.folder = join(input.node.workDir, `${safeName(input.request.job_id)}-${input.request.fence}`);
   }
 
@@ -172,9 +181,18 @@ export class Attempt {
 
   #progress(stage: Stage, done: number, total: number): void {
     const report = this.#meter?.update(stage, done, total);
-    if (!report) return;
+    if (!report || !this.#worthTelling(stage, done, total)) return;
     const { fraction, step, steps, etaSeconds } = report;
     this.input.emit({ progress: { stage, fraction, step, steps, eta_seconds: etaSeconds } });
+  }
+
+  /** Every step and every new stage; what comes more often is thinned out, for each event is kept for good. */
+  #worthTelling(stage: Stage, done: number, total: number): boolean {
+    const now = performance.now();
+    const fine = stage === "denoise" || stage !== this.#told.stage || done >= total;
+    if (!fine && now - this.#told.at < PROGRESS_MS) return false;
+    this.#told = { stage, at: now };
+    return true;
   }
 
   #warn(warning: (typeof this.warnings)[number]): void {

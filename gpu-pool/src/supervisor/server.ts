@@ -77,7 +77,7 @@ function handlers(node: Node): NodeServiceHandlers {
       node
         .run(call.request, emit, gone.signal)
         .then(() => call.end())
-        .catch((error: unknown) => call.destroy(serviceError(error)));
+        .catch((error: unknown) => call.emit("error", serviceError(error)));
     },
   };
 }

@@ -1,0 +1,34 @@
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import dac from "../../../test-fixtures/voice/dac-even.json";
+import dia from "../../../test-fixtures/voice/dia-prompted.json";
+import { type FixtureDtype, writeFormulaWeights } from "../../../test-fixtures/voice/formula-weights.ts";
+import { writeTinyPack } from "../../pipelines/animatediff/testing/tiny-pack.ts";
+
+const VOICE = {
+  sample_rate: 16_000,
+  max_tokens: 120,
+  guidance_scale: { default: 3 },
+  temperature: { default: 1 },
+  top_p: { default: 0.95 },
+  top_k: { default: 45 },
+  chunk_seconds: { min: 1, max: 12 },
+  speakers: { S1: "temo", S2: "felfel" },
+};
+
+/** The tiny pack of the golden runs with a tiny voice: random weights, every part of the real thing. */
+export async function writeSpeakingPack(): Promise<string> {
+  const folder = await writeTinyPack();
+  for (const [name, fixture] of Object.entries({ dia, dac })) {
+    const part = join(folder, name);
+    await mkdir(part);
+    await writeFile(join(part, "config.json"), JSON.stringify(fixture.config));
+    const weights = join(part, "model.safetensors");
+    await writeFormulaWeights(weights, fixture.shapes, fixture.gain, fixture.dtype as FixtureDtype);
+  }
+  const path = join(folder, "pack.json");
+  const manifest = JSON.parse(await readFile(path, "utf8"));
+  Object.assign(manifest.components, { dia: "dia", dac: "dac" });
+  await writeFile(path, JSON.stringify({ ...manifest, voice: VOICE }));
+  return folder;
+}
