@@ -31,6 +31,7 @@ const Variables = z.object({
   CARTOON_NODE_CERT: z.string().optional(),
   CARTOON_NODE_KEY: z.string().optional(),
   CARTOON_NODE_SERVER_NAME: z.string().default("cartoon-node"),
+  CARTOON_NODE_REST_SECONDS: z.coerce.number().min(0).max(3600).default(30),
   CARTOON_GRPC_PORT: z.coerce.number().int().min(0).max(65_535).optional(),
   CARTOON_GRPC_CERT: z.string().optional(),
   CARTOON_GRPC_KEY: z.string().optional(),
@@ -110,6 +111,7 @@ export interface EdgeConfig {
     cert: string | undefined;
     key: string | undefined;
     serverName: string;
+    restSeconds: number;
   };
   grpc: { port: number; cert?: string; key?: string; clientCa?: string } | undefined;
   store: { kind: "folder" } | { kind: "s3"; s3: S3Config };
@@ -212,6 +214,7 @@ export function parseEnv(env: Record<string, string | undefined>): EdgeConfig {
       ca: variables.CARTOON_NODE_CA,
       cert: variables.CARTOON_NODE_CERT,
       key: variables.CARTOON_NODE_KEY,
+      restSeconds: variables.CARTOON_NODE_REST_SECONDS,
       serverName: variables.CARTOON_NODE_SERVER_NAME,
     },
     grpc:

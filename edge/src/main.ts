@@ -56,7 +56,10 @@ export async function start(options: {
   });
   let internalOrigin = config.internalUrl ?? "";
   const store = openStore(config, secret, () => internalOrigin);
-  const nodes = new NodeDirectory(config.nodes.addresses, nodeChannel(config.nodes));
+  const nodes = new NodeDirectory(config.nodes.addresses, {
+    channel: nodeChannel(config.nodes),
+    restMs: config.nodes.restSeconds * 1000,
+  });
   const catalog = new PackCatalog(nodes, config.dataDir);
   const signals = new JobSignals(db);
   const stopping = new AbortController();

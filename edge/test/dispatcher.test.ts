@@ -1,8 +1,8 @@
 import { afterAll, beforeEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
+import { start } from "../src/main.ts";
 import { serveHere, sleep, startHarness } from "./harness.ts";
 import { playThrough, type Script, ScriptedNode } from "./scripted-node.ts";
-import { start } from "../src/main.ts";
 
 const h = await startHarness();
 afterAll(() => h.stop());
@@ -60,7 +60,13 @@ describe("what nodes do to jobs", () => {
     const own = new ScriptedNode(h.node.script);
     const address = await own.start();
     const edge = await start({
-      env: { CARTOON_DATA_DIR: join(h.dataDir, "poison"), PORT: "0", CARTOON_NODES: address, CARTOON_QUIET: "1" },
+      env: {
+        CARTOON_DATA_DIR: join(h.dataDir, "poison"),
+        PORT: "0",
+        CARTOON_NODES: address,
+        CARTOON_QUIET: "1",
+        CARTOON_NODE_REST_SECONDS: "1",
+      },
       serve: serveHere,
     });
     while ((await fetch(`${edge.url}/v1/characters`)).status !== 200) await sleep(20);
@@ -111,7 +117,7 @@ describe("what nodes do to jobs", () => {
       run.send(accepted);
       while (!run.gone) await sleep(10);
     };
-    const id = await submit({ execution_timeout_seconds: 5 });
+    const id = await submit({ execution_timeout_seconds: 1 });
     const done = await h.finished(id);
     expect([done.status, done.error?.code]).toEqual(["timed_out", "execution_timeout"]);
   });
@@ -145,7 +151,8 @@ test("an edge that goes down hands its jobs on, with their checkpoints", async (
     body: JSON.stringify({ prompt: "temo", seed: 3 }),
   });
   const { id } = (await made.json()) as { id: string };
-  const read = async (base: string) => (await (await fetch(`${base}/v1/renders/${id}/logs`)).json()) as { events: { type: string }[] };
+  const read = async (base: string) =>
+    (await (await fetch(`${base}/v1/renders/${id}/logs`)).json()) as { events: { type: string }[] };
   while (!(await read(edge.url)).events.some(({ type }) => type === "checkpoint")) await sleep(10);
   await edge.stop(0);
   node.script = playThrough();

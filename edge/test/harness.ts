@@ -48,7 +48,8 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
       CARTOON_DATA_DIR: dataDir,
       PORT: "0",
       CARTOON_NODES: node.address,
-      CARTOON_QUIET: "1",
+      CARTOON_NODE_REST_SECONDS: "1",
+      CARTOON_QUIET: process.env.LOUD ? "0" : "1",
       ...options.env,
     },
     serve: options.serve ?? serveHere,
@@ -76,9 +77,11 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
     dataDir,
     call,
     finished: async (id) => {
-      const answer = await call("GET", `/v1/renders/${id}?wait=30`);
-      if (answer.status !== 200) throw new Error(JSON.stringify(answer.body));
-      return answer.body as Render;
+      for (;;) {
+        const answer = await call("GET", `/v1/renders/${id}?wait=30`);
+        if (answer.status !== 200) throw new Error(JSON.stringify(answer.body));
+        if (answer.body.completed_at !== null) return answer.body as Render;
+      }
     },
     stop: async () => {
       await edge.stop(2_000);

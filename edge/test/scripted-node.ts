@@ -39,7 +39,7 @@ export class ScriptedRun {
   }
   /** Breaks the stream off as a dying process does. */
   cut(): void {
-    this.#call.destroy(Object.assign(new Error("cut"), { code: GrpcStatus.UNAVAILABLE, details: "cut" }));
+    this.#call.emit("error", { code: GrpcStatus.UNAVAILABLE, details: "cut" });
   }
   /** Makes an artefact of the given bytes, PUTs it, and tells of it. */
   async upload(name: string, bytes: Uint8Array) {
@@ -162,9 +162,7 @@ export class ScriptedNode {
         const run = new ScriptedRun(call);
         this.runs.push(run);
         if (this.#busy) {
-          call.destroy(
-            Object.assign(new Error("busy"), { code: GrpcStatus.RESOURCE_EXHAUSTED, details: "busy" }),
-          );
+          call.emit("error", { code: GrpcStatus.RESOURCE_EXHAUSTED, details: "busy" });
           return;
         }
         void this.script(run).catch((error: unknown) => {

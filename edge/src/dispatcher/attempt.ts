@@ -11,7 +11,6 @@ import {
   type JobResult,
   type Receipt,
   renew,
-  report,
 } from "@cartoon/db";
 import type { Artefact__Output } from "@cartoon/protos/gen/Artefact";
 import type { Receipt__Output } from "@cartoon/protos/gen/Receipt";
@@ -22,6 +21,7 @@ import { log } from "../log.ts";
 import type { Store } from "../store/store.ts";
 import type { Node } from "./node.ts";
 import { reportOf } from "./report-of.ts";
+import { ReportWriter } from "./report-writer.ts";
 import { artefactKeys, checkpointKey, runRequest } from "./run-request.ts";
 
 export interface AttemptDeps {
@@ -59,6 +59,7 @@ export class RunningAttempt {
   readonly job: Job;
   readonly #node: Node;
   readonly #deps: AttemptDeps;
+  readonly #reports: ReportWriter;
   #call: ClientReadableStream<RunResponse__Output> | undefined;
   #accepted = false;
   #stopping = false;
@@ -72,6 +73,7 @@ export class RunningAttempt {
     this.#node = node;
     this.#deps = deps;
     this.#leaseUntil = Date.now() + deps.leaseMs;
+    this.#reports = new ReportWriter(deps.db, this.#attempt, () => this.stop());
   }
 
   /** Runs to the end and writes the outcome down; never throws for what a node or a job does. */
@@ -139,13 +141,16 @@ export class RunningAttempt {
       // Not `call.on("data")`: only iteration holds the node back while the database is slow.
       for await (const message of call as AsyncIterable<RunResponse__Output>) {
         const outcome = await this.#take(message);
-        if (outcome) return outcome;
+        if (!outcome) continue;
+        await this.#reports.flush();
+        return outcome;
       }
+      await this.#reports.flush();
       return this.#outcomeOfLoss(undefined);
     } catch (error) {
       if (isLost(error)) return { kind: "abandoned" };
       if (!isServiceError(error)) throw error;
-      return this.#outcomeOfLoss(error);
+      return await this.#afterLoss(error);
     }
   }
 
@@ -158,6 +163,7 @@ export class RunningAttempt {
     if (message.failed) {
       const { code, message: text, retryable, receipt } = message.failed;
       const nodeDied = code === "runner_lost";
+      if (nodeDied) this.#node.failed();
       return {
         kind: "failed",
         failure: { code, message: text, retryable, nodeDied, receipt: toReceipt(receipt) },
@@ -165,10 +171,19 @@ export class RunningAttempt {
     }
     if (message.canceled) return { kind: "canceled", receipt: toReceipt(message.canceled.receipt) };
     const update = reportOf(message, checkpointKey(this.job));
-    if (!update) return undefined;
-    const reported = await report(this.#deps.db, { ...update, ...this.#attempt });
-    if (reported.cancelRequested) this.stop();
+    if (update) await this.#reports.add(update);
     return undefined;
+  }
+
+  // What the node said before it was lost is written down all the same.
+  async #afterLoss(error: ServiceError): Promise<Outcome> {
+    try {
+      await this.#reports.flush();
+    } catch (failure) {
+      if (isLost(failure)) return { kind: "abandoned" };
+      throw failure;
+    }
+    return this.#outcomeOfLoss(error);
   }
 
   #outcomeOfLoss(error: ServiceError | undefined): Outcome {
@@ -202,7 +217,6 @@ export class RunningAttempt {
       case "succeeded":
         return this.#commit(outcome.artefacts, outcome.receipt);
       case "failed":
-        if (outcome.failure.nodeDied) this.#node.failed();
         log.info("attempt failed", { ...this.#fields(), ...outcome.failure });
         await fail(db, { ...outcome.failure, ...this.#attempt });
         return;

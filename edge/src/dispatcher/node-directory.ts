@@ -1,15 +1,14 @@
 import type { RenderSpec } from "@cartoon/protos";
-import type { nodeChannel } from "./credentials.ts";
-import { Node, type NodePack } from "./node.ts";
+import { Node, type NodeOptions, type NodePack } from "./node.ts";
 
 /** Every node that this edge may call, and which of them suits a job best. */
 export class NodeDirectory {
   readonly #nodes = new Map<string, Node>();
   readonly #listeners = new Set<() => void>();
-  readonly #channel: ReturnType<typeof nodeChannel>;
+  readonly #options: NodeOptions;
 
-  constructor(addresses: readonly string[], channel: ReturnType<typeof nodeChannel>) {
-    this.#channel = channel;
+  constructor(addresses: readonly string[], options: NodeOptions) {
+    this.#options = options;
     this.setAddresses(addresses);
   }
 
@@ -21,7 +20,7 @@ export class NodeDirectory {
   setAddresses(addresses: readonly string[]): void {
     for (const address of addresses)
       if (!this.#nodes.has(address))
-        this.#nodes.set(address, new Node(address, this.#channel, () => this.#changed()));
+        this.#nodes.set(address, new Node(address, this.#options, () => this.#changed()));
     for (const [address, node] of this.#nodes) {
       if (addresses.includes(address) || node.inFlight > 0) continue;
       node.close();

@@ -14,8 +14,13 @@ const RECONNECT_MS = 500;
 const MAX_RECONNECT_MS = 5_000;
 /** A node that fails this often in a row rests. */
 const FAILURES_BEFORE_REST = 2;
-const REST_MS = 30_000;
 const BUSY_MS = 1_000;
+
+export interface NodeOptions {
+  channel: ReturnType<typeof nodeChannel>;
+  /** How long a node rests after failures in a row. */
+  restMs: number;
+}
 
 export interface NodePack {
   manifest: PackManifest;
@@ -27,6 +32,7 @@ export class Node {
   readonly address: string;
   readonly #client: InstanceType<typeof NodeService>;
   readonly #onChange: () => void;
+  readonly #restMs: number;
   #status: NodeStatus__Output | undefined;
   #packs: NodePack[] = [];
   #devices: DescribeResponse__Output["devices"] = [];
@@ -40,9 +46,10 @@ export class Node {
   #busyUntil = 0;
   inFlight = 0;
 
-  constructor(address: string, channel: ReturnType<typeof nodeChannel>, onChange: () => void) {
+  constructor(address: string, options: NodeOptions, onChange: () => void) {
     this.address = address;
-    this.#client = new NodeService(address, channel.credentials, channel.options);
+    this.#restMs = options.restMs;
+    this.#client = new NodeService(address, options.channel.credentials, options.channel.options);
     this.#onChange = onChange;
     this.#follow();
   }
@@ -116,7 +123,7 @@ export class Node {
   failed(): void {
     this.#failuresInARow += 1;
     if (this.#failuresInARow < FAILURES_BEFORE_REST) return;
-    this.#restingUntil = Date.now() + REST_MS;
+    this.#restingUntil = Date.now() + this.#restMs;
     log.warn("a node rests after failures in a row", {
       address: this.address,
       failures: this.#failuresInARow,

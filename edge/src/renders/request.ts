@@ -58,7 +58,7 @@ export const RenderRequest = z.strictObject({
     .refine((value) => Object.keys(value).length <= 16, "at most 16 entries")
     .optional(),
   queue_ttl_seconds: z.number().min(10).max(604_800).optional(),
-  execution_timeout_seconds: z.number().min(5).max(604_800).optional(),
+  execution_timeout_seconds: z.number().min(1).max(604_800).optional(),
   retention_seconds: z.number().min(60).max(315_360_000).optional(),
   deadline_seconds: z
     .number()
