@@ -1,4 +1,5 @@
 import type { InferenceSession, Tensor } from "onnxruntime-node";
+import { largestTensor, MAX_CUDA_ELEMENTS } from "../graphs/builder/largest-tensor.ts";
 import type { DType, OnnxModel, Value } from "../graphs/builder/types.ts";
 import { toHalfArray } from "../weights/float16.ts";
 import { installModel } from "./model-cache.ts";
@@ -62,8 +63,12 @@ export class Session {
   readonly #session: InferenceSession;
   readonly #halfInputs: ReadonlySet<string>;
   readonly #halves = new WeakMap<TensorData, Uint16Array>();
+  readonly #model: OnnxModel;
+  readonly #maxElements: number;
 
-  constructor(session: InferenceSession, model: OnnxModel) {
+  constructor(session: InferenceSession, model: OnnxModel, maxElements = Number.POSITIVE_INFINITY) {
+    this.#model = model;
+    this.#maxElements = maxElements;
     this.#session = session;
     this.inputs = model.inputs;
     this.outputs = model.outputs;
@@ -77,6 +82,7 @@ export class Session {
   async run(feeds: Feeds): Promise<Outputs> {
     const typed = this.#coerce(feeds);
     checkFeeds(this.inputs, typed);
+    if (Number.isFinite(this.#maxElements)) this.#checkSizes(typed);
     const runtime = loadRuntime();
     const tensors: Record<string, Tensor> = {};
     for (const [name, value] of Object.entries(typed)) tensors[name] = runtime.tensor(value);
@@ -90,6 +96,22 @@ export class Session {
       };
     }
     return outputs;
+  }
+
+  /** Refuses sizes at which a tensor inside the graph outgrows the provider's kernels. */
+  #checkSizes(feeds: Feeds): void {
+    const sizes: Record<string, number> = {};
+    for (const { name, shape } of this.inputs) {
+      for (const [axis, dim] of shape.entries()) {
+        if (typeof dim === "string") sizes[dim] = feeds[name]?.shape[axis] ?? 0;
+      }
+    }
+    const { elements, shape } = largestTensor(this.#model, sizes);
+    if (elements <= this.#maxElements) return;
+    throw new Error(
+      `a tensor [${shape.join(", ")}] of ${elements} elements exceeds the ${this.#maxElements} that the GPU's kernels can index: ` +
+        "use fewer frames, a smaller picture, or a graph with more feed-forward chunks",
+    );
   }
 
   /** float32 feeds of float16 inputs (LoRA matrices on a GPU) are converted once and remembered. */
@@ -164,5 +186,5 @@ export async function createSession(
     ...(options.profilePrefix ? { enableProfiling: true, profileFilePrefix: options.profilePrefix } : {}),
     extra: { ...CONFIG, ...options.config },
   });
-  return new Session(session, model);
+  return new Session(session, model, options.provider === "cuda" ? MAX_CUDA_ELEMENTS : undefined);
 }

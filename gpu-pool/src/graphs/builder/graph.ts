@@ -52,6 +52,7 @@ interface Shared {
   readonly opset: number;
   readonly locations: Map<string, string>;
   readonly loraTargets: LoraTarget[];
+  readonly shapes: Map<string, Shape>;
   counter: number;
 }
 
@@ -80,6 +81,7 @@ export class GraphBuilder {
           opset: options.opset ?? 18,
           locations: new Map(),
           loraTargets: [],
+          shapes: new Map(),
           counter: 0,
         };
   }
@@ -337,6 +339,7 @@ export class GraphBuilder {
       inputs: this.#inputs,
       outputs: this.#outputs,
       loraTargets: this.#shared.loraTargets,
+      shapes: [...this.#shared.shapes.values()],
     };
   }
 
@@ -347,6 +350,7 @@ export class GraphBuilder {
     attributes: Attributes,
     domain: string,
   ): void {
+    for (const { shape } of outputs) this.#shared.shapes.set(shape.join(), shape);
     this.#nodes.push({
       input: inputs.map((v) => v?.name ?? ""),
       output: outputs.map((v) => v.name),

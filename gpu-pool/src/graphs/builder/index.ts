@@ -1,4 +1,5 @@
 export * from "./dims.ts";
 export { GraphBuilder, type GraphOptions, type WeightView } from "./graph.ts";
+export { largestTensor, MAX_CUDA_ELEMENTS } from "./largest-tensor.ts";
 export * as op from "./ops.ts";
 export * from "./types.ts";

@@ -113,4 +113,6 @@ export interface OnnxModel {
   readonly inputs: readonly Value[];
   readonly outputs: readonly Value[];
   readonly loraTargets: readonly LoraTarget[];
+  /** The different shapes of all values that nodes compute. */
+  readonly shapes: readonly Shape[];
 }
