@@ -11,37 +11,45 @@ export type SpeechFailure =
   | "text not finished"
   | "text repeated";
 
-/** One chunk as it was made. */
-export interface Attempt {
+/** One chunk as tokens. */
+export interface TokenAttempt {
   /** Codes by codebook, then frame. */
   readonly codes: readonly (readonly number[])[];
   readonly alignment: readonly Float32Array[];
   readonly finished: boolean;
-  readonly samples: Float32Array;
-  readonly sampleRate: number;
   readonly frameRate: number;
   /** From the length of the text. */
   readonly expectedSeconds: number;
 }
 
 /**
- * The known ways in which Dia fails: endless or cut speech, loops of tokens, silence, noise, words left out.
- * @returns none for a good chunk
+ * The known ways in which Dia fails that show in its tokens: endless or cut speech, loops, words left out or
+ * said twice.
  */
-export function findFailures(attempt: Attempt): SpeechFailure[] {
-  const { samples, sampleRate, expectedSeconds } = attempt;
+export function tokenFailures(attempt: TokenAttempt): SpeechFailure[] {
+  const { codes, frameRate, expectedSeconds } = attempt;
   const failures: SpeechFailure[] = [];
-  const seconds = samples.length / sampleRate;
+  const seconds = (codes[0]?.length ?? 0) / frameRate;
   if (!attempt.finished) failures.push("did not end");
   if (seconds < 0.45 * expectedSeconds - 0.25) failures.push("too short for the text");
   if (seconds > 1.9 * expectedSeconds + 1.2) failures.push("too long for the text");
-  if (longestStandstill(attempt.codes) / attempt.frameRate > 1.2) failures.push("repeated tokens");
+  if (longestStandstill(codes) / frameRate > 1.2) failures.push("repeated tokens");
+  if (attempt.alignment.length > 0)
+    failures.push(...readingFailures(readingOf(attempt.alignment, frameRate)));
+  return failures;
+}
+
+/** The failures that only the sound shows. */
+export function soundFailures(
+  samples: Float32Array,
+  sampleRate: number,
+  expectedSeconds: number,
+): SpeechFailure[] {
+  const failures: SpeechFailure[] = [];
   const levels = windowLevels(samples, Math.round(sampleRate * 0.02));
   const audible = levels.filter((level) => decibels(level) > -55).length * 0.02;
   if (audible < Math.min(0.25, 0.2 * expectedSeconds)) failures.push("silence");
   if (longestHiss(samples, sampleRate) > 1) failures.push("noise");
-  if (attempt.alignment.length > 0)
-    failures.push(...readingFailures(readingOf(attempt.alignment, attempt.frameRate)));
   return failures;
 }
 

@@ -41,13 +41,14 @@ export function speechSeconds(text: string, charactersPerSecond: number): number
 
 /**
  * Cuts a dialogue into chunks that the model speaks well: short lines are put together, long ones are split
- * at the ends of sentences, at commas or, if need be, between words. No chunk has more than two voices.
+ * at the ends of sentences, at commas or, if need be, between words. No chunk has more than two voices. Empty
+ * lines are passed over.
  */
 export function planChunks(lines: readonly PlanLine[], limits: PlanLimits): PlannedChunk[] {
   const chunks: PlannedSegment[][] = [];
   let open: PlannedSegment[] = [];
   for (const [line, { text, character, voice }] of lines.entries()) {
-    for (const piece of splitText(text, limits)) {
+    for (const piece of text === "" ? [] : splitText(text, limits)) {
       let segment = place(open, { line, character, voice, text: piece }, limits);
       if (!segment || !fits([...open, segment], limits)) {
         if (open.length > 0) chunks.push(open);

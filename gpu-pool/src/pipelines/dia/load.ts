@@ -18,7 +18,7 @@ export async function loadDia(pack: VoicePack, options: LoadDiaOptions): Promise
     if (component === undefined) throw new Error(`pack.json: components.${name} is missing`);
     return join(dir, component);
   };
-  const cacheDir = options.cacheDir ?? join(dir, ".cache");
+  const cacheDir = options.cacheDir ?? join(dir, ".cartoon");
   const { alignment_head: alignmentHead } = manifest.voice ?? {};
   const shared = { cacheDir, device: options.device, threads: options.threads };
   const dia = await loadDiaModel(folder("dia"), { ...shared, alignmentHead });
@@ -27,6 +27,9 @@ export async function loadDia(pack: VoicePack, options: LoadDiaOptions): Promise
     throw new Error(
       `Dia speaks ${dia.config.decoder.num_channels} channels, DAC reads ${dac.config.codebooks}`,
     );
+  }
+  if (dac.config.codebookSize > dia.config.tokens.eos) {
+    throw new Error(`DAC has ${dac.config.codebookSize} codes, Dia speaks ${dia.config.tokens.eos}`);
   }
   const settings = voiceSettings(pack, dia, dac);
   const packPrompts = new Map<string, VoicePromptCodes>();

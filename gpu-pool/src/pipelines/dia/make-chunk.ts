@@ -1,10 +1,10 @@
 import type { SpeechSpec } from "@cartoon/protos/render-spec";
 import { encodeText, type Segment } from "../../speech/encode-text.ts";
-import { findFailures, type SpeechFailure } from "../../speech/failures.ts";
+import { type SpeechFailure, soundFailures, tokenFailures } from "../../speech/failures.ts";
 import type { PlannedChunk } from "../../speech/plan.ts";
 import { decodeCodes } from "./codec.ts";
 import { type Codes, undelay } from "./delay-pattern.ts";
-import { type Generation, type GenerationRequest, generate } from "./generate.ts";
+import { type GenerationRequest, generate } from "./generate.ts";
 import type { DacModel, DiaModel } from "./model.ts";
 import type { VoiceSettings } from "./settings.ts";
 import type { VoicePromptCodes } from "./voice-prompts.ts";
@@ -69,17 +69,25 @@ export async function makeChunks(
   const first = await speakOnce(context, prepared, 0);
   const made: MadeChunk[] = [];
   for (const [i, chunk] of prepared.entries()) {
-    let best = first[i];
-    if (!best) throw new Error(`chunk ${i} was not made`);
+    let best = await hear(context, chunk, first[i], false);
     const firstFailures = best.failures;
     let retries = 0;
     while (best.failures.length > 0 && retries < MAX_RETRIES) {
       retries += 1;
       context.clock.retries += 1;
       const [again] = await speakOnce(context, [chunk], retries);
-      if (again && again.failures.length < best.failures.length) best = again;
+      const heard = await hear(context, chunk, again, false);
+      if (heard.failures.length < best.failures.length) best = heard;
     }
-    made.push({ ...best, retries, firstFailures });
+    const { samples, tokens, failures } = await hear(context, chunk, best.tokens, true);
+    made.push({
+      samples,
+      alignment: tokens.alignment,
+      starts: chunk.starts,
+      failures,
+      retries,
+      firstFailures,
+    });
   }
   return made;
 }
@@ -99,6 +107,10 @@ function prepare(context: ChunkContext, chunk: PlannedChunk): PreparedChunk {
   const text = settings.normalise ? ids : withClosingTag(ids, chunk.segments);
   const budget = Math.ceil((chunk.seconds * 2 + 1.5) * settings.frameRate);
   const room = settings.maxFrames - prompt.length;
+  if (room < settings.frameRate / 4) {
+    const names = [...voices.keys()].filter((name) => context.prompts.has(name)).join(" and ");
+    throw new Error(`the reference clips of ${names} are too long: they leave the model no room to speak`);
+  }
   const frames = Math.max(1, Math.min(budget, speech.max_new_tokens, room));
   return {
     chunk,
@@ -118,15 +130,26 @@ function withClosingTag(ids: Uint8Array, segments: readonly Segment[]): Uint8Arr
   return Uint8Array.from([...ids, 0x20, other]);
 }
 
-type Attempted = Omit<MadeChunk, "retries" | "firstFailures">;
+/** The tokens of one attempt. */
+interface Tokens {
+  readonly codes: readonly (readonly number[])[];
+  readonly alignment: readonly Float32Array[];
+  readonly finished: boolean;
+}
+
+interface Heard {
+  readonly tokens: Tokens;
+  readonly samples: Float32Array;
+  readonly failures: readonly SpeechFailure[];
+}
 
 async function speakOnce(
   context: ChunkContext,
   chunks: readonly PreparedChunk[],
   attempt: number,
-): Promise<Attempted[]> {
+): Promise<Tokens[]> {
   const { dia, speech, signal, clock } = context;
-  let started = performance.now();
+  const started = performance.now();
   const requests = chunks.map(({ request }) => ({ ...request, seed: derivedSeed(request.seed, attempt) }));
   const generations = await generate(dia, requests, {
     sampling: {
@@ -139,37 +162,30 @@ async function speakOnce(
     onRows: attempt === 0 ? (rows) => context.onFrames(rows * chunks.length) : undefined,
   });
   clock.generateSeconds += (performance.now() - started) / 1000;
-  started = performance.now();
-  const attempts: Attempted[] = [];
-  for (const [i, generation] of generations.entries()) {
-    const chunk = chunks[i];
-    if (!chunk) throw new Error(`no chunk ${i}`);
-    clock.frames += generation.rows.length;
-    attempts.push(await judge(context, chunk, generation));
-  }
-  clock.codecSeconds += (performance.now() - started) / 1000;
-  return attempts;
+  return generations.map(({ rows, firstRow, endRow, finished, alignment }, i) => {
+    clock.frames += rows.length;
+    const codes = undelay(dia.config, rows, firstRow, endRow);
+    const frames = codes[0]?.length ?? 0;
+    const firstByte = chunks[i]?.firstByte ?? 0;
+    return { codes, finished, alignment: alignment.slice(0, frames).map((row) => row.subarray(firstByte)) };
+  });
 }
 
-async function judge(
-  { dia, dac, settings, signal }: ChunkContext,
-  { chunk, starts, firstByte }: PreparedChunk,
-  generation: Generation,
-): Promise<Attempted> {
-  const codes = undelay(dia.config, generation.rows, generation.firstRow, generation.endRow);
-  const frames = codes[0]?.length ?? 0;
-  const samples = await decodeCodes(dac, codes, signal);
-  const alignment = generation.alignment.slice(0, frames).map((weights) => weights.subarray(firstByte));
-  const failures = findFailures({
-    codes,
-    alignment,
-    finished: generation.finished,
-    samples,
-    sampleRate: settings.sampleRate,
-    frameRate: settings.frameRate,
-    expectedSeconds: chunk.seconds,
-  });
-  return { samples, alignment, starts, failures };
+/** Looks for failures; tokens that already show one are decoded only when they are kept. */
+async function hear(
+  { dac, settings, signal, clock }: ChunkContext,
+  { chunk }: PreparedChunk,
+  tokens: Tokens | undefined,
+  keep: boolean,
+): Promise<Heard> {
+  if (!tokens) throw new Error("a chunk was not made");
+  const { frameRate, sampleRate } = settings;
+  const failures = tokenFailures({ ...tokens, frameRate, expectedSeconds: chunk.seconds });
+  if (failures.length > 0 && !keep) return { tokens, samples: new Float32Array(0), failures };
+  const started = performance.now();
+  const samples = await decodeCodes(dac, tokens.codes, signal);
+  clock.codecSeconds += (performance.now() - started) / 1000;
+  return { tokens, samples, failures: [...failures, ...soundFailures(samples, sampleRate, chunk.seconds)] };
 }
 
 /** Another seed for another attempt, far from those that users pick. */

@@ -8,7 +8,7 @@ export interface VoicePack {
 }
 
 export interface LoadDiaOptions {
-  /** Folder for files derived from the pack (none are needed when the pack's own folders are writable). */
+  /** Folder for graph files; on the pack's own file system they take no space. Default: inside the pack. */
   readonly cacheDir?: string;
   /** ONNX Runtime execution provider. */
   readonly device: "cpu" | "cuda";
