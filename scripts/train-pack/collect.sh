@@ -14,8 +14,11 @@ picture)
   # Everything small goes into one archive: the tool brings back eight files at most.
   cd "$TRAIN_DIR" && tar -czf "$OUT/picture-report.tgz" $(ls -d log.txt out.txt status.json sheet-*.png judge.pt evaluation 2>/dev/null)
   ;;
+voice)
+  exec bash "$here/voice/collect.sh"
+  ;;
 *)
-  echo "collect.sh picture" >&2
+  echo "collect.sh picture | voice" >&2
   exit 2
   ;;
 esac

@@ -162,8 +162,14 @@ def run_sample(args):
         state.log(f"evaluation at step {saved['step']}, guidance {guidance}: {results[guidance]} ({time.time() - start:.0f} s)")
         (args.out / f"clips-{guidance}.json").write_text(json.dumps(measured, indent=1))
         contact_sheet(clips, args.out / f"sheet-{guidance}.png")
+    # Without an adapter the base model draws a child, whatever name the prompt says.
+    base = [{"prompt": r["prompt"].replace("felfel", who).replace("temo", who), "characters": ["child"], "place": r["place"], "seed": r["seed"]} for who in ("a child", "temo") for r in rows[:12]]
+    z = sample.sample(unet, owner, text, tok, [r["prompt"] for r in base], [(0.0, 0.0)] * len(base), [r["seed"] for r in base], frames, steps, float(args.guidance.split(",")[0]), device=DEVICE, dtype=dtype)
+    shown = list(zip(base, sample.decode(vae, z).cpu()))
+    contact_sheet(shown, args.out / "sheet-base.png")
+    alone = figures(measure(judge, ((r, f.to(DEVICE)) for r, f in shown)))
     first = float(args.guidance.split(",")[0])
-    out = {"step": saved["step"], "guidance": first, "generated": results[first], "by_guidance": results, "rendered": rendered_reference(judge, DEVICE, 2 if config.TINY else 100, frames)}
+    out = {"step": saved["step"], "guidance": first, "generated": results[first], "by_guidance": results, "base_without_adapter": alone, "rendered": rendered_reference(judge, DEVICE, 2 if config.TINY else 100, frames)}
     (args.out / "figures.json").write_text(json.dumps(out, indent=1))
     state.log("figures\n" + table(out))
 

@@ -10,7 +10,7 @@ import math
 
 import torch
 
-from draw import Canvas, rgb
+from draw import Canvas, constant, rgb
 from world import ACTION_NAMES, CLOTHES_NAMES
 
 C = {n: i for i, n in enumerate(CLOTHES_NAMES)}
@@ -26,7 +26,7 @@ LINE = "#2b2030"
 
 
 def table(hexas, index):
-    return torch.tensor([rgb(h) for h in hexas], device=index.device)[index]
+    return constant(tuple(rgb(h) for h in hexas), index.device)[index]
 
 
 def pose(P):
@@ -268,10 +268,10 @@ def temo(c, P):
     skin = "#f4bf96"
     top, legs, shoes = table(TOP["temo"], k), table(LEGS, k), table(SHOES, k)
     swim = (k == C["swimwear"]).float()[:, None]
-    skin_t = torch.tensor(rgb(skin), device=c.device)[None]
+    skin_t = constant(rgb(skin), c.device)[None]
     calf = legs + (skin_t - legs) * swim
     gloved = (k == C["space_suit"]).float()[:, None]
-    hand = skin_t + (torch.tensor(rgb("#d7dde9"), device=c.device)[None] - skin_t) * gloved
+    hand = skin_t + (constant(rgb("#d7dde9"), c.device)[None] - skin_t) * gloved
     shadow(c, P)
     cape(c, P, g, -52.0, 12.0)
     limb(c, g, -7.0, -27.0, q["ll"], q["sl"], 12.0, 12.0, 5.0, calf, shoes, 5.0, True)
@@ -316,7 +316,7 @@ def felfel(c, P):
     red, green = "#e0281f", "#3f9b3a"
     top, shoes = table(TOP["felfel"], k), table(SHOES, k)
     dressed = (k != C["swimwear"]).float()[:, None]
-    green_t = torch.tensor(rgb("#4a8f3c"), device=c.device)[None]
+    green_t = constant(rgb("#4a8f3c"), c.device)[None]
     sleeve = green_t + (top - green_t) * 0.0
     shadow(c, P)
     cape(c, P, g, -48.0, 12.0)
@@ -366,7 +366,7 @@ def child(c, P):
     top = top + (shirt - top) * casual
     top = top + (skin - top) * swim
     calf = legs + (skin - legs) * swim
-    hand = skin + (torch.tensor(rgb("#d7dde9"), device=c.device)[None] - skin) * suit
+    hand = skin + (constant(rgb("#d7dde9"), c.device)[None] - skin) * suit
     long = (r[:, 6] > 0.5).float()
     shadow(c, P)
     cape(c, P, g, -70.0, 10.0)

@@ -3,17 +3,17 @@
 import os
 from pathlib import Path
 
-SIZE = 256  # pixels
+TINY = os.environ.get("PICTURE_TINY") == "1"  # the same code and models on pictures of 64 x 64, for a test on a CPU
+SIZE = 64 if TINY else 256  # pixels
 FPS = 8
 LATENT_CHANNELS = 8
-LATENT = 16  # 16x down
+LATENT = SIZE // 16  # 16x down
 MAX_TOKENS = 48
 VOCAB = 1536
 TEXT_WIDTH = 96
 MAX_FRAMES = 32
 LORA_RANK = 8
 LORA_ALPHA = 8
-TINY = os.environ.get("PICTURE_TINY") == "1"  # the same code at a size that a CPU runs in a minute
 TIME_IDS = (256.0, 256.0, 0.0, 0.0, 256.0, 256.0)
 
 TRAIN_DIR = Path(os.environ.get("TRAIN_DIR", "/tmp/train/picture"))
@@ -22,14 +22,14 @@ SEED = int(os.environ.get("PICTURE_SEED", "6"))
 
 VAE = dict(
     in_channels=3, out_channels=3, block_out_channels=(16, 32, 64, 96, 128), layers_per_block=1, latent_channels=LATENT_CHANNELS,
-    down_block_types=("DownEncoderBlock2D",) * 5, up_block_types=("UpDecoderBlock2D",) * 5, norm_num_groups=8, sample_size=SIZE, scaling_factor=1.0,
+    down_block_types=("DownEncoderBlock2D",) * 5, up_block_types=("UpDecoderBlock2D",) * 5, norm_num_groups=8, sample_size=256, scaling_factor=1.0,
 )
 TEXT = dict(
     vocab_size=VOCAB, hidden_size=TEXT_WIDTH, intermediate_size=TEXT_WIDTH * 4, num_hidden_layers=3, num_attention_heads=4,
     max_position_embeddings=MAX_TOKENS, projection_dim=TEXT_WIDTH, hidden_act="quick_gelu",
 )
 UNET = dict(
-    sample_size=LATENT, in_channels=LATENT_CHANNELS, out_channels=LATENT_CHANNELS, block_out_channels=(80, 128, 160), layers_per_block=1,
+    sample_size=16, in_channels=LATENT_CHANNELS, out_channels=LATENT_CHANNELS, block_out_channels=(80, 128, 160), layers_per_block=1,
     down_block_types=("CrossAttnDownBlock2D",) * 3, up_block_types=("CrossAttnUpBlock2D",) * 3, attention_head_dim=(2, 4, 5),
     transformer_layers_per_block=1, cross_attention_dim=2 * TEXT_WIDTH, use_linear_projection=True, norm_num_groups=16,
     addition_embed_type="text_time", addition_time_embed_dim=32, projection_class_embeddings_input_dim=6 * 32 + TEXT_WIDTH,

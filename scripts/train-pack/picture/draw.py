@@ -6,6 +6,8 @@ Every parameter may be a float or a tensor of shape [B] (one value per picture o
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 
 
@@ -18,6 +20,12 @@ def rgb(hexa: str) -> tuple[float, float, float]:
     return tuple(int(hexa[i : i + 2], 16) / 255 for i in (1, 3, 5))
 
 
+@lru_cache(maxsize=4096)
+def constant(values, device):
+    """A small tensor made once: a copy to the GPU for each use would stall the queue."""
+    return torch.tensor(values, device=device, dtype=torch.float32)
+
+
 def cell_hash(cell, seed):
     """A number in [0,1) for each cell index, fixed per clip."""
     v = torch.sin(cell * 12.9898 + col(seed) * 78.233) * 43758.5453
@@ -25,11 +33,12 @@ def cell_hash(cell, seed):
 
 
 class Canvas:
-    def __init__(self, count: int, size: int, device, pixels=None):
+    def __init__(self, count: int, size: int, device, pixels=None, x=None, y=None):
         self.size, self.device = size, device
         self.rgb = torch.zeros(count, 3, size, size, device=device) if pixels is None else pixels
         c = (torch.arange(size, device=device, dtype=torch.float32) + 0.5) * (256 / size)
-        self.x, self.y = c[None, None, :], c[None, :, None]
+        self.x = c[None, None, :] if x is None else x  # [1 or B,1,W]
+        self.y = c[None, :, None] if y is None else y
         self.pixel = 256 / size
 
     @property
@@ -41,7 +50,7 @@ class Canvas:
         if isinstance(c, str):
             c = rgb(c)
         if not torch.is_tensor(c):
-            c = torch.tensor(c, device=self.device, dtype=torch.float32)
+            c = constant(tuple(c), self.device)
         return c.reshape(1, 3, 1, 1) if c.dim() == 1 else c[:, :, None, None]
 
     # distances ---------------------------------------------------------------------------------
@@ -50,7 +59,7 @@ class Canvas:
         if isinstance(angle, float) and angle == 0.0:
             return dx, dy
         if not torch.is_tensor(angle):
-            angle = torch.tensor([angle], device=self.device)
+            angle = constant((angle,), self.device)
         c, s = col(torch.cos(angle)), col(torch.sin(angle))
         return dx * c + dy * s, dy * c - dx * s
 
@@ -102,7 +111,7 @@ class Canvas:
     def fill(self, mask, color, alpha=None):
         if alpha is not None:
             mask = mask * col(alpha)
-        mask = mask.expand(self.count, self.size, self.size) if mask.shape[0] != self.count or mask.dim() != 3 else mask
+        mask = mask.expand(self.count, *self.rgb.shape[2:])
         self.rgb.lerp_(self.color(color).expand_as(self.rgb), mask[:, None].expand_as(self.rgb))
 
     def paint(self, sdf, color, alpha=None, outline=0.0, line="#2b2030"):
@@ -130,7 +139,21 @@ class Canvas:
 
     def subset(self, index):
         """A canvas with the pictures of `index` only; give it back with `restore`."""
-        return Canvas(len(index), self.size, self.device, self.rgb[index])
+        x = self.x[index] if self.x.shape[0] > 1 else self.x
+        return Canvas(len(index), self.size, self.device, self.rgb[index], x, self.y)
 
     def restore(self, index, part):
         self.rgb[index] = part.rgb
+
+    def window(self, index, centre, width=152):
+        """A canvas of a strip `width` wide about each picture's `centre` [len(index)]; give it back with `close`."""
+        w = int(width / self.pixel)
+        first = ((centre / self.pixel).round().long() - w // 2).clamp(0, self.size - w)
+        columns = first[:, None] + torch.arange(w, device=self.device)[None]
+        pixels = self.rgb[index[:, None], :, :, columns].permute(0, 2, 3, 1).contiguous()
+        part = Canvas(len(index), self.size, self.device, pixels, ((columns + 0.5) * self.pixel)[:, None, :], self.y)
+        part.columns = columns
+        return part
+
+    def close(self, index, part):
+        self.rgb[index[:, None], :, :, part.columns] = part.rgb.permute(0, 3, 1, 2)

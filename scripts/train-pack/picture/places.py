@@ -5,13 +5,15 @@ P holds one value per picture: cam (camera offset in pixels), night (0 or 1), t 
 
 from __future__ import annotations
 
+import math
+
 import torch
 
-from draw import cell_hash, col, rgb
+from draw import cell_hash, col, constant, rgb
 
 
 def mix(day, night, n):
-    d, k = torch.tensor(rgb(day), device=n.device), torch.tensor(rgb(night), device=n.device)
+    d, k = constant(rgb(day), n.device), constant(rgb(night), n.device)
     return d[None] + (k - d)[None] * n[:, None]
 
 
@@ -113,7 +115,6 @@ def alien_planet(c, P):
     u, cell = c.tile(P["cam"] + 9, 48.0)
     h = cell_hash(cell, P["r"][:, 7])
     c.fill(c.mask(c.ellipse(0.0, 206 + 40 * h, 10.0, 3.4, x=u)), mix("#c4506a", "#54265e", n))
-    c.glow(0.0, 0.0, 1.0, "#000000", 0.0)
 
 
 def _pine(c, u, y, s, color, trunk):
@@ -176,8 +177,7 @@ def beach(c, P):
     u, cell = c.tile(P["cam"] + 14, 92.0)
     y = 206 + 30 * cell_hash(cell, P["r"][:, 5])
     for a in (0.0, 1.2566, 2.5133, 3.7699, 5.0265):
-        pa = torch.tensor([a], device=c.device)
-        c.fill(c.mask(c.capsule(0.0, y, 5.5 * torch.sin(pa), y - 5.5 * torch.cos(pa), 2.2, 1.0, x=u)) if not torch.is_tensor(y) else c.mask(c.ellipse(0.0 + 3.2 * float(torch.sin(pa)), y - 3.2 * float(torch.cos(pa)), 2.6, 2.6, x=u)), mix("#ff8a5c", "#7a4a5e", n))
+        c.fill(c.mask(c.circle(3.2 * math.sin(a), y - 3.2 * math.cos(a), 2.6, x=u)), mix("#ff8a5c", "#7a4a5e", n))
 
 
 def city(c, P):
@@ -247,7 +247,6 @@ def kitchen(c, P):
     c.paint(c.box(0.0, 62.0, 28.0, 26.0, 2.0, x=u2), mix("#e9705a", "#75404f", n), outline=1.6)
     c.fill(c.mask(c.box(0.0, 62.0, 23.0, 21.0, 2.0, x=u2)), mix("#f48b74", "#86505c", n))
     c.paint(c.circle(17.0, 76.0, 2.4, x=u2), "#ffe7b0", outline=0.8)
-    c.fill(c.mask(34 - 0 * c.y - c.y) * 0, "#000000")
     x = 128.0 + cam
     c.paint(c.box(x, 84.0, 24.0, 25.0, 1.5), mix("#fffaf0", "#b5a9ad", n), outline=1.6)
     c.fill(c.mask(c.box(x, 84.0, 20.5, 21.5, 1.0)), mix("#9edcff", "#18224a", n))

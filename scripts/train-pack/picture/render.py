@@ -10,7 +10,7 @@ import torch
 import characters
 import places
 from config import FPS, SIZE
-from draw import Canvas
+from draw import Canvas, constant
 from prompts import Scene
 from world import ACTION_NAMES, CLOTHES_NAMES, PLACE_NAMES
 
@@ -57,7 +57,6 @@ def render(scenes: list[Scene], seeds: list[int], frames: int, device, size: int
         part = canvas.subset(index)
         places.DRAW[PLACE_NAMES[i]](part, {k: v[index] for k, v in P.items()})
         canvas.restore(index, part)
-    backlight = canvas.rgb
     for slot in (0, 1):
         for kind, draw in characters.DRAW.items():
             rows = [i for i, c in enumerate(clips) if len(c["actors"]) > slot and c["actors"][slot]["kind"] == kind]
@@ -69,14 +68,14 @@ def render(scenes: list[Scene], seeds: list[int], frames: int, device, size: int
             A["action"], A["clothes"] = pick("action").long(), pick("clothes").long()
             A["t"], A["night"] = t[index], P["night"][index]
             A["phase"] = A["w0"] + A["rate"] * step[index]
-            part = canvas.subset(index)
+            part = canvas.window(index, A["x"])
             before = part.rgb.clone()
             draw(part, A)
             night = A["night"].reshape(-1, 1, 1, 1)
             changed = ((part.rgb - before).abs().sum(1, keepdim=True) > 0.004) & (night > 0)
-            cool = part.rgb * torch.tensor([0.78, 0.82, 0.98], device=device).reshape(1, 3, 1, 1)
+            cool = part.rgb * constant((0.78, 0.82, 0.98), device).reshape(1, 3, 1, 1)
             part.rgb = torch.where(changed, cool, part.rgb)
-            canvas.restore(index, part)
+            canvas.close(index, part)
     return canvas.rgb.clamp_(0, 1)
 
 

@@ -23,7 +23,7 @@ def run(seconds, deadline):
     vae = stage_vae.load_frozen(torch.bfloat16)
     tell = Every(10)
     # Clips of 16 and of 32 frames take turns (three of four are short), so that stopping early keeps the mix.
-    chunk = 2 if DEVICE == "cpu" else 24
+    chunk = 2 if DEVICE == "cpu" else 64
     out = {16: [], 32: []}
     index = {16: [], 32: []}
     i = turn = 0

@@ -77,9 +77,10 @@ def adapter_scales(kind):
 def run(seconds, deadline):
     setup(5)
     saved = state.load("unet")
-    clock = Clock(seconds, saved["spent"] if saved else 0, deadline)
+    spent = saved["spent"] if saved else 0.0
+    clock = Clock(spent + seconds, spent, deadline)  # `seconds` is what is left of the run
     unet, owner, _, _ = models.build_unet()
-    t = Master(unet, float(os.environ.get("PICTURE_LR", "1e-3")), ema=0.9985)
+    t = Master(unet, float(os.environ.get("PICTURE_LR", "8e-4")), ema=0.9985)
     if saved:
         t.restore(saved)
         torch.manual_seed(config.SEED + 50 + saved["step"])
@@ -89,7 +90,7 @@ def run(seconds, deadline):
     batch = 2 if config.TINY else BATCH
     params = sum(p.numel() for p in unet.parameters()) / 1e6
     state.log(f"unet: {params:.2f} M parameters with adapters, batch {batch}, from step {t.step}, {clock.end - clock.start - clock.spent:.0f} s left")
-    tell, keep, show, ask = Every(10), Every(60), Every(150), Every(1)
+    tell, keep, show = Every(10), Every(75), Every(120)
     average = None
     rng = random.Random(config.SEED + t.step)
     time_ids = torch.tensor([config.TIME_IDS], device=DEVICE, dtype=torch.bfloat16)
@@ -113,9 +114,18 @@ def run(seconds, deadline):
         target = alpha.sqrt() * noise - (1 - alpha).sqrt() * x0
         owner["scales"] = adapter_scales(kind)
         added = {"text_embeds": pooled, "time_ids": time_ids.expand(n, -1)}
-        v = unet(x.to(torch.bfloat16), step.float(), hidden.repeat_interleave(frames, 0), added_cond_kwargs=added).sample
-        loss = F.mse_loss(v.float(), target)
-        loss.backward()
+        try:
+            v = unet(x.to(torch.bfloat16), step.float(), hidden.repeat_interleave(frames, 0), added_cond_kwargs=added).sample
+            loss = F.mse_loss(v.float(), target)
+            loss.backward()
+        except torch.OutOfMemoryError:
+            v = loss = None
+            for p in t.live:
+                p.grad = None
+            torch.cuda.empty_cache()
+            batch = max(8, batch * 3 // 4)
+            state.log(f"out of memory: batch {batch} from now on")
+            continue
         t.update(clock.cosine(0.02))
         average = loss.detach() if average is None else average.lerp(loss.detach(), 0.02)
         if tell():

@@ -13,7 +13,7 @@ from trainer import DEVICE, Clock, Every, Master, memory, setup, state
 from world import PLACE_NAMES
 
 
-def frame_pool(count, seed, chunk=256):
+def frame_pool(count, seed, chunk=1024):
     """-> uint8 [N,3,S,S] and labels [N,4]: place, temo, felfel, child. Every frame is of another scene."""
     rows = data.clip_rows(count, seed, variants=0)
     if DEVICE == "cpu":
