@@ -137,7 +137,7 @@ describe("a dialogue", () => {
     });
     expect(timings.retries).toBe(4);
     expect(warnings.map(({ field }) => field)).toEqual(["speech.lines[0]", "speech.lines[1]"]);
-    expect(warnings[0]?.rule).toContain("did not end");
+    expect(warnings[0]?.rule).toStartWith("the voice went wrong: ");
     expect(warnings[0]?.used).toContain("2 more attempts");
   });
 
