@@ -5,6 +5,7 @@ import { registerFal } from "./fal/index.ts";
 import { registerGradio } from "./gradio/index.ts";
 import { registerNative } from "./native/index.ts";
 import { registerOpenAi } from "./openai/index.ts";
+import { registerRunpod } from "./runpod/index.ts";
 import { registerV5 } from "./v5/index.ts";
 
 /** A way in: parses its own requests to a `RenderSpec`, answers in its own shape. One line each. */
@@ -15,4 +16,5 @@ export const DIALECTS: readonly ((app: App, services: Services) => void)[] = [
   registerCog,
   registerFal,
   registerGradio,
+  registerRunpod,
 ];

@@ -7,7 +7,7 @@ import { type Contract, V6 } from "../v5/contract.ts";
 import { parseV5 } from "../v5/parse.ts";
 import { taskOf } from "./task.ts";
 
-export interface InputOptions extends Omit<SubmitOptions, "warnings"> {
+export interface InputOptions extends SubmitOptions {
   contract?: Contract;
   /** What the envelope around the input asks for: priority, time-outs, webhook. */
   envelope?: Partial<RenderRequest>;
@@ -24,5 +24,10 @@ export function submitInput(
   const task = taskOf(input);
   const { request, warnings } = parseV5(input, task, contract, services.catalog.pack(""));
   const extras = { ...rest.extras, task, input };
-  return submitRender(services, principal, { ...request, ...envelope }, { ...rest, extras, warnings });
+  return submitRender(
+    services,
+    principal,
+    { ...request, ...envelope },
+    { ...rest, extras, warnings: [...(rest.warnings ?? []), ...warnings] },
+  );
 }
