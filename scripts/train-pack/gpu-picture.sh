@@ -4,7 +4,7 @@
 set -u
 here="$(cd "$(dirname "$0")" && pwd)"
 export TRAIN_DIR="${TRAIN_DIR:-/tmp/train/picture}" PICTURE_MINUTES="${PICTURE_MINUTES:-22}" PYTHONUNBUFFERED=1
-export PYTORCH_CUDA_ALLOC_CONF="${PYTORCH_CUDA_ALLOC_CONF:-expandable_segments:True}" OMP_NUM_THREADS="${OMP_NUM_THREADS:-4}" TOKENIZERS_PARALLELISM=false
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-4}" TOKENIZERS_PARALLELISM=false
 python="${PYTHON:-python3}"
 mkdir -p "$TRAIN_DIR"
 # One thread feeds the GPU: where it may, it goes before other work on the machine.

@@ -36,19 +36,17 @@ class Master:
             p.requires_grad_(True)
         self.optimizer = torch.optim.AdamW(self.master, lr=lr, betas=betas, weight_decay=weight_decay, fused=DEVICE == "cuda")
         self.lr, self.decay, self.step = lr, ema, 0
-        self.skipped = 0
 
     @torch.no_grad()
     def update(self, lr_scale, clip=1.0):
         pairs = [(m, p) for m, p in zip(self.master, self.live) if p.grad is not None]
-        grads = [p.grad.float() for _, p in pairs]
-        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(grads)))
-        # A step with an infinite or NaN gradient is worth nothing: its gradient is zeroed (no host sync here).
+        flat = torch.cat([p.grad.reshape(-1) for _, p in pairs]).float()
+        norm = flat.norm()
+        # A step with an infinite or NaN gradient is worth nothing: it becomes a step of zeros (without waiting for the GPU).
         scale = torch.where(torch.isfinite(norm), (clip / (norm + 1e-6)).clamp(max=1.0), torch.zeros_like(norm))
-        torch._foreach_nan_to_num_(grads) if hasattr(torch, "_foreach_nan_to_num_") else [g.nan_to_num_(0.0, 0.0, 0.0) for g in grads]
-        torch._foreach_mul_(grads, scale)
-        for (m, _), g in zip(pairs, grads):
-            m.grad = g
+        flat = flat.mul_(scale).nan_to_num_(0.0, 0.0, 0.0)
+        for (m, _), g in zip(pairs, flat.split([m.numel() for m, _ in pairs])):
+            m.grad = g.view_as(m)
         warm = min(1.0, (self.step + 1) / 100)
         for group in self.optimizer.param_groups:
             group["lr"] = self.lr * lr_scale * warm
