@@ -11,6 +11,8 @@ import type { Platform } from "./hono.ts";
 import { configureLogging, log } from "./log.ts";
 import { PackCatalog } from "./renders/catalog.ts";
 import { JobSignals } from "./renders/live.ts";
+import { startRpc } from "./rpc/server.ts";
+import type { Services } from "./services.ts";
 import { loadSecret, openStore } from "./store/open.ts";
 import { Sweeper } from "./store/sweeper.ts";
 import { Deliverer } from "./webhooks/deliverer.ts";
@@ -26,6 +28,8 @@ export type Serve = (
 export interface Edge {
   /** Origin that the edge listens on. */
   url: string;
+  /** Port of the job service, where one is configured. */
+  grpcPort: number | undefined;
   config: EdgeConfig;
   /** Takes no more jobs, waits for those that run, then closes everything. */
   stop: (graceMs?: number) => Promise<void>;
@@ -65,7 +69,7 @@ export async function start(options: {
   const stopping = new AbortController();
   const edgeId = `edge_${randomBytes(6).toString("hex")}`;
   const dispatcher = new Dispatcher({ db, store, nodes, edgeId });
-  const app = createApp({
+  const services: Services = {
     config,
     db,
     store,
@@ -74,13 +78,15 @@ export async function start(options: {
     signals,
     dispatcher,
     stopping: stopping.signal,
-  });
+  };
+  const app = createApp(services);
   const server = await options.serve((request, platform) => app.fetch(request, platform), config);
   const url = `http://${urlHost(config.host)}:${server.port}`;
   internalOrigin ||= `http://${reachable(config.host)}:${server.port}`;
   const links = () => ({ store, origin: config.publicUrl ?? url, expiresInSeconds: config.urlTtlSeconds });
   const deliverer = new Deliverer({ db, links, allowHosts: config.fetchAllow });
   const sweeper = new Sweeper(db, store);
+  const rpc = await startRpc(services, links);
   dispatcher.start();
   deliverer.start();
   log.info("edge listens", {
@@ -95,7 +101,7 @@ export async function start(options: {
   const stopOnce = async (graceMs: number) => {
     stopping.abort();
     await dispatcher.drain(graceMs);
-    await server.stop();
+    await Promise.all([server.stop(), rpc?.stop()]);
     await Promise.all([deliverer.close(), sweeper.close()]);
     signals.close();
     nodes.close();
@@ -103,6 +109,7 @@ export async function start(options: {
   };
   return {
     url,
+    grpcPort: rpc?.port,
     config,
     stop: (graceMs = DRAIN_MS) => {
       stopped ??= stopOnce(graceMs);
