@@ -46,7 +46,7 @@ if [ "$tiny" = 1 ]; then
   synth="--seconds 15 --processes 1 --lines 200"; dac="--seconds $((budget / 6)) --batch 4"; refine="--seconds 10 --batch 2"
   dia="--frames 640 --workers 1"; limit=3; reserve=$((budget / 3)); every=15
 else
-  synth="--seconds $((budget * 13 / 100)) --processes ${SYNTH_PROCESSES:-12}"; dac="--seconds $((budget * 23 / 100))"
+  synth="--seconds $((budget * 15 / 100)) --processes ${SYNTH_PROCESSES:-12}"; dac="--seconds $((budget * 23 / 100))"
   refine="--seconds $((budget * 14 / 100))"; dia=""; limit=40; reserve=$((budget * 12 / 100)); every=90
 fi
 
@@ -58,10 +58,10 @@ if [ ! -e "$TRAIN_DIR/dac.done" ]; then
   twice dac dac.py train --dir "$TRAIN_DIR" $dac
   say "$(tail -n 2 "$TRAIN_DIR/dac.log" | tr '\n' ' ')"
 fi
+[ -e "$TRAIN_DIR/dac.pt" ] || { say "no codec, nothing to go on with"; exit 1; }
 if [ ! -e "$TRAIN_DIR/codes.done" ]; then
-  say "codes; $(tail -n 1 "$TRAIN_DIR/synth.log")"
-  twice encode dac.py encode --dir "$TRAIN_DIR"
-  say "$(tail -n 1 "$TRAIN_DIR/encode.log")"
+  say "codes (dia starts with the first 60 shards); $(tail -n 1 "$TRAIN_DIR/synth.log")"
+  { twice encode dac.py encode --dir "$TRAIN_DIR"; say "$(tail -n 1 "$TRAIN_DIR/encode.log")"; } &
 fi
 if [ ! -e "$TRAIN_DIR/dia.done" ]; then
   seconds=$(($(left) - reserve))

@@ -7,7 +7,7 @@ export TRAIN_DIR=${TRAIN_DIR:-/tmp/train/voice}
 out=${OUT:?a folder}
 stage=$(mktemp -d)
 cd "$here"
-python3 export.py --out "$stage" --train "$TRAIN_DIR"
+python3 export.py --out "$stage" --train "$TRAIN_DIR" || echo "no weights to export yet" >&2
 mkdir -p "$stage/log"
 cp -r "$TRAIN_DIR"/*.log "$TRAIN_DIR"/*.json "$stage/log/" 2>/dev/null || true
 cp -r "$TRAIN_DIR/samples" "$stage/samples" 2>/dev/null || true

@@ -30,9 +30,17 @@ LENGTHS = [160, 320, 480, 640]
 EARLY, LATE = [0.6, 0.4, 0.0, 0.0], [0.3, 0.3, 0.2, 0.2]
 
 
-def produce(lines: Lines, out: multiprocessing.Queue, late, seed: int, frames: int) -> None:
-    random = np.random.default_rng(seed)
+def encoded(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.glob("codes-*.npz") if ".tmp" not in p.name)
+
+
+def produce(folder: Path, out: multiprocessing.Queue, late, seed: int, frames: int) -> None:
+    """A worker: batches from the lines encoded so far, and from all of them once codes.done is there."""
+    complete = (folder / "codes.done").exists()
+    lines, random = Lines(encoded(folder)), np.random.default_rng(seed)
     while True:
+        if not complete and (folder / "codes.done").exists():
+            complete, lines = True, Lines(encoded(folder))
         length = int(random.choice(LENGTHS, p=LATE if late.value else EARLY))
         out.put(batch(lines, random, frames, length))
 
@@ -105,12 +113,17 @@ def save(folder: Path, model, ema, optimiser, step: int, used: float) -> None:
 
 
 def train(folder: Path, seconds: float, frames: int, workers: int, steps: int, peak: float) -> None:
-    lines = Lines(sorted(p for p in folder.glob("codes-*.npz") if ".tmp" not in p.name))
-    print(f"dia: {len(lines.frames)} lines, {lines.frames.sum() / c.FRAME_RATE / 3600:.2f} h", flush=True)
+    waiting = time.time()
+    while len(encoded(folder)) < 60 and not (folder / "codes.done").exists():
+        time.sleep(0.5)
+        if encoded(folder) and time.time() - waiting > 60:
+            break
+        if time.time() - waiting > 240:
+            raise RuntimeError("no encoded line for four minutes")
     context = multiprocessing.get_context("fork")
     late, feed = context.Value("b", 0), context.Queue(24)
     for i in range(workers):
-        context.Process(target=produce, args=(lines, feed, late, 100 + i, frames), daemon=True).start()
+        context.Process(target=produce, args=(folder, feed, late, 100 + i, frames), daemon=True).start()
     torch.backends.cuda.matmul.allow_tf32 = True
     model = new_model().to(DEVICE).train()
     ema = copy.deepcopy(model).eval().requires_grad_(False)
@@ -118,7 +131,7 @@ def train(folder: Path, seconds: float, frames: int, workers: int, steps: int, p
     sharp = [p for n, p in model.named_parameters() if "q_proj" in n or "k_proj" in n]  # scores are not divided by sqrt(d)
     other = [p for n, p in model.named_parameters() if not ("q_proj" in n or "k_proj" in n)]
     groups = [{"params": other, "scale": 1.0}, {"params": sharp, "scale": 0.5}]
-    optimiser = torch.optim.AdamW(groups, lr=peak, betas=(0.9, 0.96), weight_decay=0.01, fused=DEVICE == "cuda")
+    optimiser = torch.optim.AdamW(groups, lr=peak, betas=(0.9, 0.96), weight_decay=0.05, fused=DEVICE == "cuda")
     weights = torch.tensor(CHANNEL_WEIGHTS, device=DEVICE)
     generator = torch.Generator(device=DEVICE).manual_seed(5)
     step, used = 0, 0.0

@@ -97,7 +97,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seconds", type=float, default=150)
     parser.add_argument("--processes", type=int, default=14)
-    parser.add_argument("--lines", type=int, default=45_000)
+    parser.add_argument("--lines", type=int, default=70_000)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     started, hours, shards = time.time(), 0.0, 0
