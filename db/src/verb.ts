@@ -15,6 +15,8 @@ export interface Tx {
   readonly owner: object;
   /** Milliseconds since 1970, one value for the whole transaction. */
   readonly now: number;
+  /** A statement as text, with `?` on SQLite and `$1`, `$2`, … on Postgres; prepared once. */
+  raw(text: string, params: unknown[]): PromiseLike<unknown[]>;
   /** Wakes subscribers once the transaction is committed. */
   wake(event: Wake): void;
 }

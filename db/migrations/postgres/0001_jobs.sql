@@ -46,12 +46,13 @@ create table jobs (
   results_ttl_ms bigint,
   results_expire_at bigint
 );
-create index jobs_dispatch on jobs (priority desc, share, id) where status = 'queued';
+create index jobs_dispatch on jobs (status, priority desc, share, id, work) where status = 'queued';
 create index jobs_share on jobs (tenant, priority, share) where status = 'queued';
+create index jobs_created on jobs (created_at desc, id desc);
 create index jobs_tenant on jobs (tenant, created_at desc, id desc);
 create index jobs_tenant_status on jobs (tenant, status, created_at desc, id desc);
 create index jobs_leased on jobs (lease_expires_at) where status in ('running', 'committing');
-create index jobs_queue_deadline on jobs (queue_deadline) where status = 'queued' and queue_deadline is not null;
+create index jobs_queue_deadline on jobs (status, queue_deadline) where status = 'queued' and queue_deadline is not null;
 create index jobs_results_expire on jobs (results_expire_at) where results_expire_at is not null;
 create index jobs_completed on jobs (completed_at desc) where completed_at is not null;
 

@@ -110,12 +110,14 @@ class PostgresDatabase implements Database {
   }
 
   #tx(db: Tx["db"], wakes: Wake[]): Tx {
+    const { client } = (db as unknown as { session: { client: postgres.Sql } }).session;
     return {
       dialect: "postgres",
       owner: this,
       db,
       t: schema,
       now: this.now(),
+      raw: (text, params) => client.unsafe(text, params as never[], { prepare: true }),
       wake: (wake) => wakes.push(wake),
     };
   }

@@ -4,7 +4,7 @@ import * as sqliteSchema from "../schema/sqlite.ts";
 import { createSealer } from "../secrets/seal.ts";
 import type { Schema, Tx, Verb, Wake } from "../verb.ts";
 import { CREATE_MIGRATIONS_TABLE, CURRENT_VERSION, loadMigrations, pendingMigrations } from "./migrations.ts";
-import { drizzleOnNodeSqlite } from "./node-sqlite.ts";
+import { drizzleOnNodeSqlite, Statements } from "./node-sqlite.ts";
 import { distinctWakes, WakeHub } from "./wakes.ts";
 
 const BUSY_TIMEOUT_MS = 10_000;
@@ -54,6 +54,7 @@ class SqliteDatabase implements Database {
   readonly sealer;
   readonly now: () => number;
   readonly #client: DatabaseSync;
+  readonly #statements: Statements;
   readonly #db: Tx["db"];
   readonly #hub = new WakeHub();
   readonly #poll: ReturnType<typeof setInterval>;
@@ -64,7 +65,8 @@ class SqliteDatabase implements Database {
 
   constructor(client: DatabaseSync, options: DatabaseOptions) {
     this.#client = client;
-    this.#db = drizzleOnNodeSqlite(client) as unknown as Tx["db"];
+    this.#statements = new Statements(client);
+    this.#db = drizzleOnNodeSqlite(this.#statements) as unknown as Tx["db"];
     this.sealer = options.secretKey ? createSealer(options.secretKey) : null;
     this.now = options.clock ?? Date.now;
     this.#dataVersion = this.#readDataVersion();
@@ -158,6 +160,7 @@ class SqliteDatabase implements Database {
       db: this.#db,
       t: sqliteSchema as unknown as Schema,
       now: this.now(),
+      raw: (text, params) => this.#statements.query(text, params),
       wake: (wake) => wakes.push(wake),
     };
   }

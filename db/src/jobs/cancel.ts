@@ -1,10 +1,10 @@
-import { isTerminal, type JobStatus } from "@cartoon/protos";
+import { isTerminal, type JobStatus } from "@cartoon/protos/job-status";
 import { and, eq, sql } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import type { Receipt } from "../schema/values.ts";
-import { forUpdate, rows, type Tx, type Verb } from "../verb.ts";
+import type { Tx, Verb } from "../verb.ts";
 import { endJob } from "./end.ts";
-import { meant, noSuchJob, type Reader } from "./find.ts";
+import { findJob, type Reader } from "./find.ts";
 import { type Job, type JobRow, toJob } from "./job.ts";
 import { type Attempt, heldBy, refuseAttempt, transition } from "./transition.ts";
 
@@ -16,14 +16,7 @@ import { type Attempt, heldBy, refuseAttempt, transition } from "./transition.ts
  */
 export function cancel(db: Database, reader: Reader, id: string): Promise<Job> {
   return db.write(function* (tx): Verb<Job> {
-    const query = tx.db
-      .select()
-      .from(tx.t.jobs)
-      .where(meant(tx, reader, id))
-      .limit(1)
-      .$dynamic();
-    const [job] = yield* rows(forUpdate(tx, query));
-    if (!job) throw noSuchJob(id);
+    const job = yield* findJob(tx, reader, id, { lock: true });
     return toJob(yield* cancelLocked(tx, job));
   });
 }

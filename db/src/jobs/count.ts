@@ -1,4 +1,4 @@
-import { JOB_STATUSES, type JobStatus } from "@cartoon/protos";
+import { JOB_STATUSES, type JobStatus } from "@cartoon/protos/job-status";
 import { and, count, eq } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import { rows, type Verb } from "../verb.ts";

@@ -1,7 +1,8 @@
 import type { Database } from "../database.ts";
 import { VerbError } from "../errors.ts";
+import { insertRows } from "../insert-rows.ts";
 import type { Sealer } from "../secrets/seal.ts";
-import { rows, run, type Tx, type Verb } from "../verb.ts";
+import type { Tx, Verb } from "../verb.ts";
 import { addJobWebhooks } from "../webhooks/job-webhooks.ts";
 import { admit } from "./admission.ts";
 import { coalesce } from "./coalesce.ts";
@@ -9,9 +10,6 @@ import { draftRow, type EnqueueInput } from "./draft.ts";
 import { claimKeys, type Draft, findTwin, identitiesOf } from "./idempotency.ts";
 import { type Job, toJob } from "./job.ts";
 import { nextShares } from "./shares.ts";
-
-/** Rows of one insert: below SQLite's 32,766 parameters. */
-const ROWS_PER_INSERT = 200;
 
 export interface Enqueued {
   job: Job;
@@ -90,23 +88,17 @@ function* insertJobs(tx: Tx, sealer: Sealer | null, drafts: Draft[]): Verb<Draft
     drafts.map(({ row }) => row),
   );
   yield* addJobWebhooks(tx, sealer, drafts);
-  const made: Draft[] = [];
-  for (let i = 0; i < drafts.length; i += ROWS_PER_INSERT) {
-    const chunk = drafts.slice(i, i + ROWS_PER_INSERT);
-    const insert = tx.db.insert(tx.t.jobs).values(chunk.map(({ row }) => row));
-    const kept = yield* rows(insert.onConflictDoNothing().returning({ id: tx.t.jobs.id }));
-    const ids = new Set(kept.map(({ id }) => id));
-    made.push(...chunk.filter(({ row }) => ids.has(row.id)));
-  }
-  for (let i = 0; i < made.length; i += ROWS_PER_INSERT) {
-    const events = made.slice(i, i + ROWS_PER_INSERT).map(({ input, row }) => ({
-      jobId: row.id,
-      seq: 1,
-      type: "queued",
-      at: tx.now,
-      data: { priority: input.priority ?? "normal" },
-    }));
-    yield* run(tx.db.insert(tx.t.jobEvents).values(events));
-  }
+  const values = drafts.map(({ row }) => row);
+  const kept = yield* insertRows(tx, tx.t.jobs, values, "on conflict do nothing returning id");
+  const ids = new Set(kept.map(({ id }) => id));
+  const made = drafts.filter(({ row }) => ids.has(row.id));
+  const events = made.map(({ input, row }) => ({
+    jobId: row.id,
+    seq: 1,
+    type: "queued",
+    at: tx.now,
+    data: { priority: input.priority ?? "normal" },
+  }));
+  yield* insertRows(tx, tx.t.jobEvents, events);
   return made;
 }

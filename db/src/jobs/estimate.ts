@@ -1,4 +1,4 @@
-import { and, desc, eq, gt, isNotNull, lt, or, type SQL, sql } from "drizzle-orm";
+import { and, desc, eq, gt, isNotNull, type SQL, sql } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import { rows, type Tx, type Verb } from "../verb.ts";
 import { findJob, type Reader } from "./find.ts";
@@ -7,8 +7,11 @@ import { type JobRow, PRIORITIES, type Priority } from "./job.ts";
 /** Successful jobs that the pace is measured from: the newest ones, so that a faster node soon shows. */
 const HISTORY = 50;
 
+/** A look at a deep queue goes no further than this many jobs. */
+const COUNTED = 5_000;
+
 export interface QueueEstimate {
-  /** Jobs that leave the queue before this one; 0 also when it no longer waits. */
+  /** Jobs that leave the queue before this one, counted up to 5,000; 0 also when it no longer waits. */
   position: number;
   /** Until it starts and until it is done. `null` while no job of this pack has been measured yet. */
   startsInSeconds: number | null;
@@ -35,14 +38,10 @@ export function estimateJob(
     const pace = yield* measuredPace(tx, job.pack);
     if (job.status !== "queued")
       return estimate({ jobs: 0, work: 0 }, 0, job.work * (1 - job.progress), pace, permits);
-    const before = or(
-      gt(jobs.priority, job.priority),
-      and(
-        eq(jobs.priority, job.priority),
-        or(lt(jobs.share, job.share), and(eq(jobs.share, job.share), lt(jobs.id, job.id))),
-      ),
-    );
-    return estimate(yield* waiting(tx, before), yield* runningWork(tx), job.work, pace, permits);
+    const higher = gt(jobs.priority, job.priority);
+    const earlier = sql`(${jobs.share}, ${jobs.id}) < (${job.share}, ${job.id})`;
+    const ahead = yield* waiting(tx, [higher, and(eq(jobs.priority, job.priority), earlier)]);
+    return estimate(ahead, yield* runningWork(tx), job.work, pace, permits);
   });
 }
 
@@ -55,7 +54,7 @@ export function estimateNew(
   return db.read(function* (tx): Verb<QueueEstimate> {
     const atLeast = sql`${tx.t.jobs.priority} >= ${PRIORITIES.indexOf(job.priority ?? "normal")}`;
     const pace = yield* measuredPace(tx, job.pack);
-    return estimate(yield* waiting(tx, atLeast), yield* runningWork(tx), job.work, pace, permits);
+    return estimate(yield* waiting(tx, [atLeast]), yield* runningWork(tx), job.work, pace, permits);
   });
 }
 
@@ -79,18 +78,26 @@ function estimate(
   };
 }
 
-function* waiting(tx: Tx, before: SQL | undefined): Verb<{ jobs: number; work: number }> {
+/** Sums over what waits under any of the conditions, one walk along the queue's index for each. */
+function* waiting(tx: Tx, conditions: (SQL | undefined)[]): Verb<{ jobs: number; work: number }> {
   const { jobs } = tx.t;
-  const sums = {
-    jobs: sql`count(*)`.mapWith(Number),
-    work: sql`coalesce(sum(${jobs.work}), 0)`.mapWith(Number),
-  };
-  const query = tx.db
-    .select(sums)
-    .from(jobs)
-    .where(and(sql`${jobs.status} = 'queued'`, before));
-  const [found] = yield* rows(query);
-  return found ?? { jobs: 0, work: 0 };
+  const total = { jobs: 0, work: 0 };
+  for (const condition of conditions) {
+    const some = tx.db
+      .select({ work: jobs.work })
+      .from(jobs)
+      .where(and(sql`${jobs.status} = 'queued'`, condition))
+      .limit(COUNTED - total.jobs)
+      .as("some");
+    const sums = {
+      jobs: sql`count(*)`.mapWith(Number),
+      work: sql`coalesce(sum(${some.work}), 0)`.mapWith(Number),
+    };
+    const [found] = yield* rows(tx.db.select(sums).from(some));
+    total.jobs += found?.jobs ?? 0;
+    total.work += found?.work ?? 0;
+  }
+  return total;
 }
 
 function* runningWork(tx: Tx): Verb<number> {

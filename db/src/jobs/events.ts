@@ -1,7 +1,8 @@
 import { and, asc, eq, gt } from "drizzle-orm";
 import type { Database } from "../database.ts";
+import { insertRows } from "../insert-rows.ts";
 import type { EventData } from "../schema/values.ts";
-import { rows, run, type Tx, type Verb } from "../verb.ts";
+import { rows, type Tx, type Verb } from "../verb.ts";
 
 /** Written by the verbs themselves; runners add `progress`, `log`, `warning`, `preview`, `artefact` and the like. */
 export type LifeEvent =
@@ -38,7 +39,7 @@ export function* appendEvents(tx: Tx, jobId: string, lastSeq: number, events: Ne
   if (events.length === 0) return;
   const first = lastSeq - events.length + 1;
   const values = events.map((event, i) => ({ jobId, seq: first + i, at: tx.now, ...event }));
-  yield* run(tx.db.insert(tx.t.jobEvents).values(values));
+  yield* insertRows(tx, tx.t.jobEvents, values);
 }
 
 /** Events of a job after `afterSeq`, oldest first. The caller has made sure that the reader may see the job. */

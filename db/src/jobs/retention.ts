@@ -1,4 +1,4 @@
-import { isTerminal, type JobStatus } from "@cartoon/protos";
+import { isTerminal, type JobStatus } from "@cartoon/protos/job-status";
 import { and, inArray, isNotNull, lte } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import { VerbError } from "../errors.ts";

@@ -1,4 +1,4 @@
-import { TERMINAL_STATUSES } from "@cartoon/protos";
+import { TERMINAL_STATUSES } from "@cartoon/protos/job-status";
 import { and, eq, inArray } from "drizzle-orm";
 import type { Draft } from "../jobs/idempotency.ts";
 import { needSealer, type Sealer } from "../secrets/seal.ts";

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { TERMINAL_STATUSES } from "@cartoon/protos";
+import { TERMINAL_STATUSES } from "@cartoon/protos/job-status";
 import { and, asc, eq } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import { VerbError } from "../errors.ts";
