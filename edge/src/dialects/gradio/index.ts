@@ -1,5 +1,5 @@
 import { cancel, getJob } from "@cartoon/db";
-import { isTerminal } from "@cartoon/protos";
+import { type ArtefactName, isTerminal } from "@cartoon/protos";
 import type { Context } from "hono";
 import { z } from "zod";
 import { validationError } from "../../errors/from-zod.ts";
@@ -10,6 +10,7 @@ import { principalOf, requireScope } from "../../middleware/require-scope.ts";
 import { publicId } from "../../renders/view.ts";
 import type { Services } from "../../services.ts";
 import { eventStream } from "../shared/event-stream.ts";
+import { resultUrls } from "../shared/links.ts";
 import { submitInput } from "../shared/submit-input.ts";
 import { gradioConfig, gradioInfo } from "./config.ts";
 import { type GradioFunction, gradioFunctions } from "./functions.ts";
@@ -99,6 +100,14 @@ export function registerGradio(app: App, services: Services): void {
     const job = await getJob(services.db, reader, event_id);
     if (!isTerminal(job.status)) await cancel(services.db, reader, job.id);
     return c.json({ success: true });
+  });
+
+  api.get("/:file{file=.+}", requireScope("read"), async (c) => {
+    const [id = "", name = ""] = c.req.param("file").slice("file=".length).split("/");
+    const job = await getJob(services.db, { tenant: principalOf(c).tenant }, id);
+    const url = (await resultUrls(services, job, c.get("origin")))[name as ArtefactName];
+    if (url === undefined) throw new ApiError("not_found", "no such file");
+    return c.redirect(url, 302);
   });
 
   app.route("/gradio_api", api);

@@ -24,7 +24,8 @@ export async function outputData(
     const url = urls[name as keyof typeof urls];
     if (!result || url === undefined) return null;
     const file = {
-      path: url,
+      // The Python client asks `/gradio_api/file=` for this path, the JavaScript client takes the URL.
+      path: `${publicId(job)}/${name}`,
       url,
       size: result.bytes,
       orig_name: name,
