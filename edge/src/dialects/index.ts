@@ -3,6 +3,7 @@ import type { Services } from "../services.ts";
 import { registerCog } from "./cog/index.ts";
 import { registerFal } from "./fal/index.ts";
 import { registerGradio } from "./gradio/index.ts";
+import { registerMcp } from "./mcp/index.ts";
 import { registerNative } from "./native/index.ts";
 import { registerOpenAi } from "./openai/index.ts";
 import { registerRunpod } from "./runpod/index.ts";
@@ -17,4 +18,5 @@ export const DIALECTS: readonly ((app: App, services: Services) => void)[] = [
   registerFal,
   registerGradio,
   registerRunpod,
+  registerMcp,
 ];

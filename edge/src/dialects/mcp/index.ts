@@ -1,0 +1,29 @@
+import { WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js";
+import { ApiError } from "../../errors/table.ts";
+import type { App } from "../../hono.ts";
+import { requireScope } from "../../middleware/require-scope.ts";
+import type { Services } from "../../services.ts";
+import { mcpServer } from "./tools.ts";
+
+/** Model Context Protocol over HTTP at `/mcp`, without sessions: any edge answers any request. */
+export function registerMcp(app: App, services: Services): void {
+  app.post("/mcp", requireScope("read"), async (c) => {
+    const server = mcpServer(services, {
+      principal: c.get("principal"),
+      origin: c.get("origin"),
+      requestId: c.get("requestId"),
+    });
+    const transport = new WebStandardStreamableHTTPServerTransport({
+      sessionIdGenerator: undefined,
+      enableJsonResponse: true,
+    });
+    await server.connect(transport);
+    c.env?.holdOpen?.();
+    return transport.handleRequest(c.req.raw);
+  });
+  app.on(["GET", "DELETE"], "/mcp", () => {
+    throw new ApiError("method_not_allowed", "there are no sessions: POST each message", {
+      headers: { allow: "POST" },
+    });
+  });
+}

@@ -1,0 +1,41 @@
+import { afterAll, expect, test } from "bun:test";
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import { startHarness } from "./harness.ts";
+
+const h = await startHarness();
+const client = new Client({ name: "test", version: "1.0.0" });
+await client.connect(new StreamableHTTPClientTransport(new URL(`${h.url}/mcp`)));
+afterAll(async () => {
+  await client.close();
+  await h.stop();
+});
+
+async function callTool(name: string, input: Record<string, unknown>) {
+  const answer = await client.callTool({ name, arguments: input });
+  const [content] = answer.content as { text: string }[];
+  return { isError: answer.isError ?? false, text: content?.text ?? "" };
+}
+
+test("a model lists the tools and characters, renders, reads and cancels", async () => {
+  const { tools } = await client.listTools();
+  expect(tools.map((tool) => tool.name)).toEqual(["render", "status", "cancel", "list_characters"]);
+  expect(JSON.parse((await callTool("list_characters", {})).text).characters[0].name).toBe("temo");
+  const rendered = await callTool("render", {
+    prompt: "temo waves",
+    dialogue: "Temo: Hello!",
+    wait_seconds: 20,
+  });
+  const render = JSON.parse(rendered.text);
+  expect(render).toMatchObject({ status: "succeeded", error: null });
+  expect((await fetch(render.urls["clip.mp4"])).status).toBe(200);
+  expect(JSON.parse((await callTool("status", { id: render.id })).text).id).toBe(render.id);
+  expect(JSON.parse((await callTool("cancel", { id: render.id })).text).status).toBe("succeeded");
+});
+
+test("a mistake is told to the model in words", async () => {
+  const answer = await callTool("render", { prompt: "a cat", characters: ["garfield"] });
+  expect(answer.isError).toBe(true);
+  expect(answer.text).toContain('there is no character "garfield"; known: temo, felfel');
+  expect((await callTool("status", { id: "job_none" })).text).toStartWith("not_found");
+});
