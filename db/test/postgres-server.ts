@@ -20,8 +20,7 @@ export function findPostgres(): string | undefined {
 
 /** A Postgres server of our own, on a free port, in a temporary folder. */
 export interface PostgresServer {
-  port: number;
-  /** URL of a new, empty database. */
+  /** URL of a new, empty place for tables: a schema, as whole databases take their time. */
   createDatabase(): Promise<string>;
   /** Ends at once, as in a crash, and starts again on the same data. */
   restart(): Promise<void>;
@@ -36,22 +35,23 @@ export async function startPostgres(bin: string, fsync = false): Promise<Postgre
   initdb(bin, folder);
   const port = await freePort();
   let server = await launch(bin, folder, port, fsync);
-  const admin = `postgres://cartoon@127.0.0.1:${port}/postgres`;
+  const database = `postgres://cartoon@127.0.0.1:${port}/postgres`;
+  const admin = postgres(database, { max: 1, onnotice: () => {} });
   let made = 0;
   return {
-    port,
     async createDatabase() {
-      const name = `test_${++made}`;
-      const sql = postgres(admin, { max: 1, onnotice: () => {} });
-      await sql.unsafe(`create database ${name}`);
-      await sql.end();
-      return `postgres://cartoon@127.0.0.1:${port}/${name}`;
+      const schema = `test_${++made}`;
+      await admin.unsafe(`create schema ${schema}`);
+      return `${database}?search_path=${schema}`;
     },
     async restart() {
       await end(server, "keep");
       server = await launch(bin, folder, port, fsync);
     },
-    stop: () => end(server, "remove"),
+    async stop() {
+      await admin.end({ timeout: 1 });
+      await end(server, "remove");
+    },
   };
 }
 
