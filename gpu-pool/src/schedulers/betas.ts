@@ -1,5 +1,6 @@
 import type { SchedulerConfig } from "./config.ts";
 import { at } from "./numeric.ts";
+import type { NoiseMix } from "./scheduler.ts";
 
 const f = Math.fround;
 
@@ -65,4 +66,9 @@ function rescaleZeroTerminalSnr(betas: Float32Array): Float32Array {
   const scale = f(first / f(first - last));
   const bars = roots.map((root) => f(f(root - last) * scale)).map((root) => f(root * root));
   return bars.map((bar, i) => f(1 - (i === 0 ? bar : f(bar / at(bars, i - 1)))));
+}
+
+/** `x = √ᾱ·x0 + √(1 − ᾱ)·z` */
+export function noiseMix(alphaCumprod: number): NoiseMix {
+  return { signal: Math.sqrt(alphaCumprod), noise: Math.sqrt(1 - alphaCumprod) };
 }

@@ -1,4 +1,4 @@
-import { alphasCumprod } from "./betas.ts";
+import { alphasCumprod, noiseMix } from "./betas.ts";
 import type { SchedulerConfig } from "./config.ts";
 import { at, roundHalfEven } from "./numeric.ts";
 import { originalSample } from "./prediction.ts";
@@ -31,6 +31,7 @@ export function ddim(config: SchedulerConfig, steps: number, eta = 0): Scheduler
       signal: Math.sqrt(at(alphas, t)),
       noise: Math.sqrt(1 - at(alphas, t)),
     })),
+    terminal: noiseMix(at(alphas, alphas.length - 1)),
   };
 }
 

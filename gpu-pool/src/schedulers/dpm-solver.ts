@@ -1,4 +1,4 @@
-import { alphasCumprod } from "./betas.ts";
+import { alphasCumprod, noiseMix } from "./betas.ts";
 import type { SchedulerConfig } from "./config.ts";
 import { at, interpolateAt, roundHalfEven } from "./numeric.ts";
 import { originalSample } from "./prediction.ts";
@@ -34,6 +34,7 @@ export function dpmSolverMultistep(config: SchedulerConfig, steps: number): Sche
     steps: timesteps.map((_, i) => solverStep(config, points, i, timesteps.length)),
     clip: Number.POSITIVE_INFINITY,
     addNoise: points.slice(0, steps).map((point) => ({ signal: point.alpha, noise: point.sigma })),
+    terminal: noiseMix(at(alphas, alphas.length - 1)),
   };
 }
 

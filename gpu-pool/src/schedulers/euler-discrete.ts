@@ -1,4 +1,4 @@
-import { alphasCumprod } from "./betas.ts";
+import { alphasCumprod, noiseMix } from "./betas.ts";
 import type { SchedulerConfig } from "./config.ts";
 import { at, interpolateAt, linspace } from "./numeric.ts";
 import type { Scheduler, StepCoefficients } from "./scheduler.ts";
@@ -41,6 +41,7 @@ export function eulerDiscrete(config: SchedulerConfig, steps: number): Scheduler
     steps: sigmas.slice(0, steps).map((sigma, i) => eulerStep(config, sigma, at(sigmas, i + 1))),
     clip: Number.POSITIVE_INFINITY,
     addNoise: sigmas.slice(0, steps).map((noise) => ({ signal: 1, noise })),
+    terminal: noiseMix(at(train, train.length - 1)),
   };
 }
 

@@ -1,4 +1,4 @@
-import { alphasCumprod } from "./betas.ts";
+import { alphasCumprod, noiseMix } from "./betas.ts";
 import type { SchedulerConfig } from "./config.ts";
 import { at } from "./numeric.ts";
 import { originalSample } from "./prediction.ts";
@@ -30,6 +30,7 @@ export function lcm(config: SchedulerConfig, steps: number): Scheduler {
       signal: Math.sqrt(at(alphas, t)),
       noise: Math.sqrt(1 - at(alphas, t)),
     })),
+    terminal: noiseMix(at(alphas, alphas.length - 1)),
   };
 }
 

@@ -16,6 +16,11 @@ export interface StepCoefficients {
   noise: number;
 }
 
+export interface NoiseMix {
+  signal: number;
+  noise: number;
+}
+
 /** A sampler set up for a number of steps. Holds no state: what a step hands on is in {@link StepResult}. */
 export interface Scheduler {
   readonly name: string;
@@ -29,7 +34,9 @@ export interface Scheduler {
   /** x0 is clamped to ±clip; `Infinity` for none. */
   readonly clip: number;
   /** `x = signal·x0 + noise·z` at step i, to start from given latents. */
-  readonly addNoise: readonly { signal: number; noise: number }[];
+  readonly addNoise: readonly NoiseMix[];
+  /** The same at the last training timestep, in variance-preserving form (√ᾱ, √(1 − ᾱ)). */
+  readonly terminal: NoiseMix;
 }
 
 export interface StepResult {

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import (
+    AnimateDiffPipeline,
     AnimateDiffSDXLPipeline,
     AutoencoderKL,
     DDIMScheduler,
@@ -39,6 +40,12 @@ UNET = dict(
     cross_attention_dim=32, attention_head_dim=(2, 4), transformer_layers_per_block=1, use_linear_projection=True,
     addition_embed_type="text_time", addition_time_embed_dim=8, projection_class_embeddings_input_dim=8 * 6 + 16,
 )
+# The SD 1.5 form: one text encoder, convolutions as projections, a motion module in the middle.
+UNET_SD15 = dict(
+    sample_size=8, in_channels=4, out_channels=4, block_out_channels=(16, 32), layers_per_block=1, norm_num_groups=4,
+    down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"), up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+    cross_attention_dim=16, attention_head_dim=2,
+)
 MOTION = dict(
     block_out_channels=(16, 32), motion_layers_per_block=1, motion_num_attention_heads=2, motion_norm_num_groups=4,
     motion_max_seq_length=8, use_motion_mid_block=False,
@@ -48,6 +55,26 @@ VAE = dict(
     latent_channels=4, layers_per_block=1, norm_num_groups=4, sample_size=16, scaling_factor=0.5,
 )
 SCALED = dict(beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012)
+
+
+# transformers 5.17 has no inner `text_model` any more, which diffusers 0.42 still asks for when it skips layers.
+CLIPTextModel.text_model = property(lambda self: self)
+
+SDXL_CASES = [
+    dict(name="two adapters at one half each", scheduler=dict(_class_name="EulerDiscreteScheduler", **SCALED, timestep_spacing="leading", steps_offset=1), adapters={"temo": 0.5, "felfel": 0.5}, prompt="temo and felfel dance on the moon base", negative_prompt="the rain", steps=8, guidance_scale=5.0, guidance_rescale=0.0, clip_skip=0, seed=1),
+    dict(name="no negative prompt, rescaled guidance, v-prediction", scheduler=dict(_class_name="DDIMScheduler", **SCALED, prediction_type="v_prediction", rescale_betas_zero_snr=True, timestep_spacing="trailing", clip_sample=False), adapters={"temo": 1.0}, prompt="temo in the moon", negative_prompt=None, steps=8, guidance_scale=4.0, guidance_rescale=0.7, clip_skip=0, seed=2),
+    dict(name="empty negative prompt, no adapter", scheduler=dict(_class_name="DPMSolverMultistepScheduler", **SCALED, use_karras_sigmas=True), adapters={}, prompt="the base", negative_prompt="", steps=8, guidance_scale=7.5, guidance_rescale=0.0, clip_skip=0, seed=3),
+    # diffusers leaves clip skip out for a negative prompt that is given, so this case gives none.
+    dict(name="clip skip", scheduler=dict(_class_name="DDIMScheduler", **SCALED, clip_sample=False, steps_offset=1), adapters={"temo": 0.7}, prompt="temo dance and dance", negative_prompt=None, steps=8, guidance_scale=3.0, guidance_rescale=0.0, clip_skip=1, seed=5),
+    dict(name="few noisy steps without guidance", scheduler=dict(_class_name="LCMScheduler", **SCALED), adapters={"felfel": 0.8}, prompt="felfel on the base", negative_prompt=None, steps=4, guidance_scale=1.0, guidance_rescale=0.0, clip_skip=0, seed=4),
+    dict(name="two passes of FreeInit", scheduler=dict(_class_name="DDIMScheduler", **SCALED, clip_sample=False, timestep_spacing="trailing", prediction_type="v_prediction"), adapters={}, prompt="the moon", negative_prompt=None, steps=4, guidance_scale=3.0, guidance_rescale=0.0, clip_skip=0, seed=6, free_init=2),
+]
+SD15_CASES = [
+    dict(name="two adapters, empty negative prompt", scheduler=dict(_class_name="DDIMScheduler", beta_schedule="linear", beta_start=0.00085, beta_end=0.012, clip_sample=False, timestep_spacing="linspace", steps_offset=1), adapters={"temo": 0.5, "felfel": 0.5}, prompt="temo and felfel dance on the moon base", negative_prompt="", steps=8, guidance_scale=7.5, guidance_rescale=0.0, clip_skip=0, seed=1),
+    dict(name="no negative prompt, which is encoded as empty", scheduler=dict(_class_name="EulerDiscreteScheduler", **SCALED), adapters={}, prompt="the base", negative_prompt=None, steps=8, guidance_scale=4.0, guidance_rescale=0.0, clip_skip=0, seed=2),
+    # diffusers leaves clip skip out for negative prompts, so this case has no guidance.
+    dict(name="clip skip", scheduler=dict(_class_name="DDIMScheduler", **SCALED, clip_sample=False), adapters={"temo": 1.0}, prompt="temo in the moon", negative_prompt=None, steps=8, guidance_scale=1.0, guidance_rescale=0.0, clip_skip=1, seed=3),
+]
 
 
 def tokenizer_files(folder):
@@ -128,47 +155,57 @@ def lora_recipe(unet, text_encoder, rank, with_text):
     return spec
 
 
-def main():
-    OUT.mkdir(parents=True, exist_ok=True)
-    tokenizer_files(OUT / "tokenizer")
+def lora_metadata(lora):
+    prefixes = ["unet"] + (["text_encoder"] if any(t[0].startswith("text_encoder") for t in lora["tensors"]) else [])
+    meta = {}
+    for p in prefixes:
+        targets = sorted({t[0].removeprefix(p + ".").rsplit(".lora_", 1)[0] for t in lora["tensors"] if t[0].startswith(p + ".")})
+        meta |= {f"{p}.r": lora["rank"], f"{p}.lora_alpha": lora["alpha"], f"{p}.target_modules": targets, f"{p}.peft_type": "LORA", f"{p}.lora_dropout": 0.0, f"{p}.bias": "none"}
+    return meta
+
+
+def generate(family, cases):
     tokenizer = CLIPTokenizer.from_pretrained(OUT / "tokenizer")
+    xl = family == "sdxl"
     text = CLIPTextModel(CLIPTextConfig(**CLIP)).eval()
-    text_2 = CLIPTextModelWithProjection(CLIPTextConfig(**CLIP, projection_dim=16)).eval()
-    unet = UNet2DConditionModel(**UNET).eval()
-    motion = MotionAdapter(**MOTION).eval()
+    unet = UNet2DConditionModel(**(UNET if xl else UNET_SD15)).eval()
+    motion = MotionAdapter(**{**MOTION, "use_motion_mid_block": not xl}).eval()
     vae = AutoencoderKL(**VAE).eval()
-    parts = dict(text_encoder=text, text_encoder_2=text_2, unet=unet, motion_adapter=motion, vae=vae)
+    parts = dict(text_encoder=text, unet=unet, motion_adapter=motion, vae=vae)
+    if xl:
+        parts["text_encoder_2"] = CLIPTextModelWithProjection(CLIPTextConfig(**CLIP, projection_dim=16)).eval()
     weights = {name: {"seed": 100 + i, "tensors": fill(part, 100 + i)} for i, (name, part) in enumerate(parts.items())}
     loras = {
         "temo": {"seed": 7, "alpha": 2, "rank": 4, "tensors": lora_recipe(unet, text, 4, True)},
         "felfel": {"seed": 8, "alpha": 16, "rank": 8, "tensors": lora_recipe(unet, text, 8, False)},
     }
     configs = {name: json.loads(part.config.to_json_string() if name.startswith("text") else part.to_json_string()) for name, part in parts.items()}
-    pipe = AnimateDiffSDXLPipeline(vae=vae, text_encoder=text, text_encoder_2=text_2, tokenizer=tokenizer, tokenizer_2=tokenizer, unet=unet, motion_adapter=motion, scheduler=DDIMScheduler(**SCALED))
-    # diffusers #6721: from_unet2d forgets these four tensors.
-    pipe.unet.add_embedding.load_state_dict(unet.add_embedding.state_dict())
+    shared = dict(vae=vae, text_encoder=text, tokenizer=tokenizer, unet=unet, motion_adapter=motion, scheduler=DDIMScheduler(**SCALED))
+    if xl:
+        pipe = AnimateDiffSDXLPipeline(**shared, text_encoder_2=parts["text_encoder_2"], tokenizer_2=tokenizer)
+        # diffusers #6721: from_unet2d forgets these four tensors.
+        pipe.unet.add_embedding.load_state_dict(unet.add_embedding.state_dict())
+    else:
+        pipe = AnimateDiffPipeline(**shared)
     pipe.set_progress_bar_config(disable=True)
     with tempfile.TemporaryDirectory() as tmp:
         for name, lora in loras.items():
-            prefixes = ["unet"] + (["text_encoder"] if any(t[0].startswith("text_encoder") for t in lora["tensors"]) else [])
-            meta = {}
-            for p in prefixes:
-                targets = sorted({t[0].removeprefix(p + ".").rsplit(".lora_", 1)[0] for t in lora["tensors"] if t[0].startswith(p + ".")})
-                meta |= {f"{p}.r": lora["rank"], f"{p}.lora_alpha": lora["alpha"], f"{p}.target_modules": targets, f"{p}.peft_type": "LORA", f"{p}.lora_dropout": 0.0, f"{p}.bias": "none"}
+            meta = lora_metadata(lora)
             lora["metadata"] = {k: v for k, v in meta.items() if not k.endswith("target_modules")}
             save_file({k: v.contiguous() for k, v in draw(lora["tensors"], lora["seed"]).items()}, f"{tmp}/{name}.safetensors", metadata={"lora_adapter_metadata": json.dumps(meta), "format": "pt"})
-        run_cases(pipe, tmp, weights, loras, configs)
+        out = run_cases(pipe, tmp, cases)
+    (OUT / f"{family}.json").write_text(json.dumps({"configs": configs, "weights": weights, "loras": loras}, separators=(",", ":")) + "\n")
+    (OUT / f"{family}-cases.json").write_text(json.dumps(out, separators=(",", ":")) + "\n")
 
 
-def run_cases(pipe, folder, weights, loras, configs):
-    cases = [
-        dict(name="two adapters at one half each", scheduler=dict(_class_name="EulerDiscreteScheduler", **SCALED, timestep_spacing="leading", steps_offset=1), adapters={"temo": 0.5, "felfel": 0.5}, prompt="temo and felfel dance on the moon base", negative_prompt="the rain", steps=8, guidance_scale=5.0, guidance_rescale=0.0, clip_skip=0, seed=1),
-        dict(name="no negative prompt, rescaled guidance, v-prediction", scheduler=dict(_class_name="DDIMScheduler", **SCALED, prediction_type="v_prediction", rescale_betas_zero_snr=True, timestep_spacing="trailing", clip_sample=False), adapters={"temo": 1.0}, prompt="temo in the moon", negative_prompt=None, steps=8, guidance_scale=4.0, guidance_rescale=0.7, clip_skip=0, seed=2),
-        dict(name="empty negative prompt, no adapter", scheduler=dict(_class_name="DPMSolverMultistepScheduler", **SCALED, use_karras_sigmas=True), adapters={}, prompt="the base", negative_prompt="", steps=8, guidance_scale=7.5, guidance_rescale=0.0, clip_skip=0, seed=3),
-        # diffusers leaves clip skip out for a negative prompt that is given, so this case gives none.
-        dict(name="clip skip", scheduler=dict(_class_name="DDIMScheduler", **SCALED, clip_sample=False, steps_offset=1), adapters={"temo": 0.7}, prompt="temo dance and dance", negative_prompt=None, steps=8, guidance_scale=3.0, guidance_rescale=0.0, clip_skip=1, seed=5),
-        dict(name="few noisy steps without guidance", scheduler=dict(_class_name="LCMScheduler", **SCALED), adapters={"felfel": 0.8}, prompt="felfel on the base", negative_prompt=None, steps=4, guidance_scale=1.0, guidance_rescale=0.0, clip_skip=0, seed=4),
-    ]
+def main():
+    OUT.mkdir(parents=True, exist_ok=True)
+    tokenizer_files(OUT / "tokenizer")
+    generate("sdxl", SDXL_CASES)
+    generate("sd15", SD15_CASES)
+
+
+def run_cases(pipe, folder, cases):
     classes = dict(EulerDiscreteScheduler=EulerDiscreteScheduler, DDIMScheduler=DDIMScheduler, DPMSolverMultistepScheduler=DPMSolverMultistepScheduler, LCMScheduler=LCMScheduler)
     out = []
     for i, case in enumerate(cases):
@@ -179,22 +216,26 @@ def run_cases(pipe, folder, weights, loras, configs):
             pipe.load_lora_weights(folder, weight_name=f"{name}.safetensors", adapter_name=name)
         if case["adapters"]:
             pipe.set_adapters(list(case["adapters"]), list(case["adapters"].values()))
+        if case.get("free_init"):
+            pipe.enable_free_init(num_iters=case["free_init"])
         with torch.no_grad():
             latents = pipe(
                 prompt=case["prompt"], negative_prompt=case["negative_prompt"], num_frames=8, height=16, width=16,
-                num_inference_steps=case["steps"], guidance_scale=case["guidance_scale"], guidance_rescale=case["guidance_rescale"],
+                num_inference_steps=case["steps"], guidance_scale=case["guidance_scale"],
+                **({"guidance_rescale": case["guidance_rescale"]} if isinstance(pipe, AnimateDiffSDXLPipeline) else {}),
                 clip_skip=case["clip_skip"] or None, generator=torch.Generator().manual_seed(case["seed"]), output_type="latent",
             ).frames
             frames = None
             if i == 0:
                 video = pipe.decode_latents(latents)[0].permute(1, 0, 2, 3)
                 frames = ((video / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8)[:2].permute(0, 2, 3, 1).flatten().tolist()
+        if case.get("free_init"):
+            pipe.disable_free_init()
         assert torch.isfinite(latents).all()
         print(case["name"], tuple(latents.shape), float(latents.std()))
         values = [float(np.format_float_positional(np.float32(v), unique=True)) for v in latents.flatten().tolist()]
         out.append({**case, "latents": values, "frames": frames})
-    (OUT / "model.json").write_text(json.dumps({"configs": configs, "weights": weights, "loras": loras}, separators=(",", ":")) + "\n")
-    (OUT / "cases.json").write_text(json.dumps(out, separators=(",", ":")) + "\n")
+    return out
 
 
 main()

@@ -13,7 +13,7 @@ export interface DenoiseState {
   previousX0: Float32Array | undefined;
   /** State of the noise generator. */
   random: Uint8Array;
-  /** The first pass's noise, which FreeInit mixes in again. */
+  /** The first pass's standard normal noise, which FreeInit mixes in again. */
   initialNoise: Float32Array | undefined;
 }
 

@@ -18,7 +18,7 @@ export interface DenoiseHooks {
 
 /**
  * Runs the sampler from `state` to its end.
- * @returns the final latents, `[channels, frames, height, width]`
+ * @returns the state after the last step; its latents are `[channels, frames, height, width]`
  */
 export async function denoise(
   clip: ResolvedClip,
@@ -26,7 +26,7 @@ export async function denoise(
   predictor: Pick<WindowPredictor, "predict">,
   state: DenoiseState,
   hooks: DenoiseHooks,
-): Promise<Float32Array> {
+): Promise<DenoiseState> {
   const { scheduler } = clip;
   const random = Mt19937.restore(state.random);
   let current = state;
@@ -38,7 +38,7 @@ export async function denoise(
     current = { ...current, step: step + 1, latents: sample, previousX0: x0, random: random.save() };
     await hooks.onStep(current, x0, (performance.now() - start) / 1000);
   }
-  return current.latents;
+  return current;
 }
 
 /** Guided model output for all frames: windows are averaged with pyramid weights before guidance is applied. */

@@ -22,11 +22,12 @@ export async function loadTextModel(
   const tokenizer = await ClipTokenizer.load(tokenizerFolder, config.max_position_embeddings);
   const weights = await openWeights(await weightFiles(encoderFolder));
   const layers = config.num_hidden_layers;
+  const target = targetOf(options);
   const skips = Array.from({ length: Math.min(MAX_CLIP_SKIP, layers - 1) }, (_, i) => layers - 1 - i);
   const model = buildClipText({
     config,
     weights,
-    target: targetOf(options),
+    target,
     lora: true,
     normedHiddenStates: family === "sd15" ? skips : [],
   });
@@ -37,6 +38,7 @@ export async function loadTextModel(
     width: config.hidden_size,
     pooledWidth: projected ? (config.projection_dim ?? config.hidden_size) : 0,
     loraTargets: model.loraTargets,
+    loraType: target.dtype,
     encode: (ids, clipSkip, lora) => {
       const output = hiddenOutput(family, layers, clipSkip);
       return encode(session, ids, output, projected, lora);

@@ -21,13 +21,15 @@ export async function loadUnet(
     ...(await weightFiles(unetFolder)),
     ...(await weightFiles(adapterFolder)),
   ]);
-  const model = buildUnetMotion({ shape, weights, target: targetOf(options), lora: true });
+  const target = targetOf(options);
+  const model = buildUnetMotion({ shape, weights, target, lora: true });
   const session = await createSession(model, options.cacheDir, sessionOptions(options));
   return {
     channels: shape.inChannels,
     maxFrames: shape.maxFrames,
     layersPerBlock: shape.down[0]?.layers ?? 2,
     loraTargets: model.loraTargets,
+    loraType: target.dtype,
     predict: (input) => predict(session, shape.inChannels, shape.textTime?.textDim, input),
     close: () => session.release(),
   };

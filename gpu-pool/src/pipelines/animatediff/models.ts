@@ -2,6 +2,8 @@ import type { LoraTarget } from "../../graphs/builder/types.ts";
 import type { Feeds } from "../../onnx/session.ts";
 import type { ClipTokenizer } from "../../tokenizers/index.ts";
 
+export type LoraType = "float32" | "float16";
+
 /** A CLIP text encoder with its tokenizer. */
 export interface TextModel {
   readonly tokenizer: ClipTokenizer;
@@ -10,6 +12,8 @@ export interface TextModel {
   /** Features of the pooled text; 0 for encoders without projection. */
   readonly pooledWidth: number;
   readonly loraTargets: readonly LoraTarget[];
+  /** Number format of the LoRA inputs. */
+  readonly loraType: LoraType;
   /**
    * @param ids one text encoder pass each
    * @param clipSkip layers left out at the end, beyond what the model family leaves out anyway
@@ -50,6 +54,8 @@ export interface Unet {
   readonly maxFrames: number;
   readonly layersPerBlock: number;
   readonly loraTargets: readonly LoraTarget[];
+  /** Number format of the LoRA inputs. */
+  readonly loraType: LoraType;
   /** @returns the prediction, in the layout of `sample` */
   predict(input: UnetInput): Promise<Float32Array>;
 }

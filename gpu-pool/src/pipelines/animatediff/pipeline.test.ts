@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { loadPack } from "../../packs/index.ts";
@@ -10,6 +10,9 @@ import {
   loadAnimateDiff,
 } from "./index.ts";
 import { writeTinyPack } from "./testing/tiny-pack.ts";
+
+// Sessions are slow to make on a machine that is busy with other tests.
+setDefaultTimeout(60_000);
 
 let folder: string;
 let pipeline: AnimateDiffPipeline;
@@ -217,6 +220,36 @@ describe("options", () => {
     const largest = Math.max(...still.frames.map((value, i) => Math.abs(value - (plain.frames[i] ?? 0))));
     expect(largest).toBeLessThanOrEqual(1);
     expect(same((await travel("temo and felfel in the rain")).frames, still.frames)).toBe(false);
+  });
+
+  test("regional blending gives every character a side of its own", async () => {
+    const equal = await pipeline.generate(clip);
+    const regional = await pipeline.generate({ ...clip, blend: "regional" });
+    expect(same(equal.frames, regional.frames)).toBe(false);
+    const alone = { ...clip, characters: [{ name: "temo", weight: 1 }], prompt: "temo" };
+    const one = await pipeline.generate({ ...alone, blend: "regional" });
+    expect(same(one.frames, (await pipeline.generate(alone)).frames)).toBe(true);
+  });
+
+  test("FreeInit counts its passes as steps and goes on from a checkpoint in a later pass", async () => {
+    let state = new Uint8Array(0);
+    const save = (bytes: Uint8Array) => {
+      state = Uint8Array.from(bytes);
+    };
+    const short = { ...clip, num_inference_steps: 3 };
+    const whole = await pipeline.generate(short, {
+      freeInitIterations: 2,
+      checkpoint: { everySteps: 5, save },
+    });
+    expect(whole.steps).toBe(6);
+    const steps: number[] = [];
+    const resumed = await pipeline.generate(short, {
+      freeInitIterations: 2,
+      onStep: ({ step }) => void steps.push(step),
+      checkpoint: { everySteps: 0, resume: state },
+    });
+    expect(steps).toEqual([6]);
+    expect(same(whole.frames, resumed.frames)).toBe(true);
   });
 
   test("a first image is kept the more, the lower the strength", async () => {

@@ -86,7 +86,7 @@ export class WindowPredictor {
     const known = this.#mixes.get(key);
     if (known) return known;
     const mixed = this.#adapters.map(({ adapter }, i) => ({ adapter, weight: exact[i] ?? 0 }));
-    const feeds = joinAdapters("unet", this.#unet.loraTargets, mixed);
+    const feeds = joinAdapters("unet", this.#unet.loraTargets, mixed, { dtype: this.#unet.loraType });
     this.#mixes.set(key, feeds);
     return feeds;
   }

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { Mt19937 } from "../../random/index.ts";
 import { freeNoise } from "./free-noise.ts";
 import { guide, isGuided, standardDeviation } from "./guidance.ts";
+import { regionMasks } from "./regional.ts";
 import { contextWindows, orderedHalving, pyramidWeights } from "./windows.ts";
 
 test("static windows of AnimateDiff-Evolved", () => {
@@ -52,4 +53,18 @@ test("guidance and its rescaling", () => {
   expect(standardDeviation(guide(uncond, cond, 2, 1))).toBeCloseTo(standardDeviation(cond), 6);
   expect(isGuided(0, 20, 1, "full")).toBe(false);
   expect([0, 5, 19].map((step) => isGuided(step, 20, 5, "fast"))).toEqual([false, true, false]);
+});
+
+test("region masks add up to one and give each side to one character", () => {
+  for (const [width, count] of [
+    [16, 2],
+    [128, 3],
+    [4, 1],
+  ] as const) {
+    const masks = regionMasks(width, count);
+    for (let x = 0; x < width; x++)
+      expect(masks.reduce((sum, mask) => sum + (mask[x] ?? Number.NaN), 0)).toBeCloseTo(1, 12);
+    expect(masks[0]?.[0]).toBe(1);
+    expect(masks.at(-1)?.at(-1)).toBe(1);
+  }
 });

@@ -31,10 +31,10 @@ export async function readFixture<T>(name: string): Promise<T> {
   return (await Bun.file(join(FIXTURE, name)).json()) as T;
 }
 
-/** Writes the tiny SDXL-form pack of the golden runs into a fresh folder. */
-export async function writeTinyPack(): Promise<string> {
+/** Writes the tiny pack of the golden runs into a fresh folder. */
+export async function writeTinyPack(family: "sdxl" | "sd15" = "sdxl"): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "cartoon-tiny-pack-"));
-  const model = await readFixture<ModelFixture>("model.json");
+  const model = await readFixture<ModelFixture>(`${family}.json`);
   for (const [name, config] of Object.entries(model.configs)) {
     const file = name.startsWith("text") ? "model.safetensors" : "diffusion_pytorch_model.safetensors";
     await write(join(folder, name, "config.json"), JSON.stringify(config));
@@ -44,10 +44,10 @@ export async function writeTinyPack(): Promise<string> {
     const metadata = { lora_adapter_metadata: JSON.stringify(lora.metadata) };
     await writeRecipe(join(folder, "loras", `${name}.safetensors`), lora, metadata);
   }
-  for (const name of ["tokenizer", "tokenizer_2"])
+  for (const name of family === "sdxl" ? ["tokenizer", "tokenizer_2"] : ["tokenizer"])
     await cp(join(FIXTURE, "tokenizer"), join(folder, name), { recursive: true });
   await writeScheduler(folder, EULER);
-  await write(join(folder, "pack.json"), JSON.stringify(manifest(Object.keys(model.loras))));
+  await write(join(folder, "pack.json"), JSON.stringify(manifest(family, Object.keys(model.loras))));
   return folder;
 }
 
@@ -55,24 +55,16 @@ export async function writeScheduler(folder: string, config: object): Promise<vo
   await write(join(folder, "scheduler/scheduler_config.json"), JSON.stringify(config));
 }
 
-function manifest(characters: string[]) {
-  const parts = [
-    "unet",
-    "motion_adapter",
-    "vae",
-    "text_encoder",
-    "text_encoder_2",
-    "tokenizer",
-    "tokenizer_2",
-    "scheduler",
-  ];
+function manifest(family: "sdxl" | "sd15", characters: string[]) {
+  const second = family === "sdxl" ? ["text_encoder_2", "tokenizer_2"] : [];
+  const parts = ["unet", "motion_adapter", "vae", "text_encoder", "tokenizer", "scheduler", ...second];
   return {
     format: 1,
     name: "tiny",
     version: "1.0.0",
     components: Object.fromEntries(parts.map((part) => [part, part])),
     picture: {
-      family: "sdxl",
+      family,
       native: { width: 16, height: 16 },
       sizes: [[16, 16]],
       multiple_of: 8,

@@ -1,0 +1,232 @@
+import type { PackManifest, Warning } from "@cartoon/protos";
+import type { LoraAdapter } from "../../lora/index.ts";
+import { Mt19937 } from "../../random/index.ts";
+import { breathe } from "./breathe.ts";
+import { type DenoiseState, decodeState, encodeState, settingsKey } from "./checkpoint.ts";
+import { decodeFrames } from "./decode.ts";
+import { denoise } from "./denoise.ts";
+import { type EncodedPrompts, encodePrompts } from "./encode.ts";
+import { imageLatents } from "./first-image.ts";
+import { freeInit } from "./free-init.ts";
+import type { LatentShape } from "./latents.ts";
+import type { PictureModels } from "./models.ts";
+import { type CharacterAdapter, WindowPredictor } from "./predict.ts";
+import { initialLatents, initialNoise } from "./prepare.ts";
+import { makePreview } from "./preview.ts";
+import { RegionalPredictor, soloAdapter } from "./regional.ts";
+import type { ResolvedClip } from "./settings.ts";
+import {
+  ClipCanceled,
+  type ClipResult,
+  type ClipSettings,
+  type GenerateOptions,
+  type StageTiming,
+} from "./types.ts";
+
+export interface PipelineParts {
+  manifest: PackManifest;
+  /** The pack's scheduler_config.json. */
+  schedulerJson: unknown;
+  models: PictureModels;
+  /** LoRAs by character name. */
+  adapters: ReadonlyMap<string, LoraAdapter>;
+  loadSeconds: number;
+}
+
+const PREVIEW_SECONDS = 2.5;
+const DECODE_CHUNK = 4;
+
+/** One clip on its way through the pipeline. */
+export class Run {
+  readonly #parts: PipelineParts;
+  readonly #clip: ResolvedClip;
+  readonly #options: GenerateOptions;
+  readonly #shape: LatentShape;
+  readonly #key: string;
+  readonly #timings: StageTiming[] = [];
+  readonly #warnings: Warning[];
+  readonly #adapters: CharacterAdapter[];
+  #lastPreview = Number.NEGATIVE_INFINITY;
+
+  constructor(parts: PipelineParts, settings: ClipSettings, clip: ResolvedClip, options: GenerateOptions) {
+    const { unet, vae } = parts.models;
+    this.#parts = parts;
+    this.#clip = clip;
+    this.#options = options;
+    this.#warnings = clip.warnings;
+    this.#shape = {
+      channels: unet.channels,
+      frames: clip.windows.frames,
+      height: clip.height / vae.factor,
+      width: clip.width / vae.factor,
+    };
+    this.#key = settingsKey(settings, `${parts.manifest.name} ${parts.manifest.version}`, {
+      freeNoise: options.freeNoise,
+      freeInit: options.freeInitIterations,
+      strength: options.firstImage?.strength,
+    });
+    this.#adapters = clip.characters.flatMap(({ manifest, weight }) => {
+      const adapter = parts.adapters.get(manifest.name);
+      return adapter ? [{ name: manifest.name, adapter, weight }] : [];
+    });
+  }
+
+  async timed<T>(stage: StageTiming["stage"], work: () => Promise<T>): Promise<T> {
+    const start = performance.now();
+    try {
+      return await work();
+    } finally {
+      this.#timings.push({ stage, seconds: (performance.now() - start) / 1000 });
+    }
+  }
+
+  async encode(): Promise<EncodedPrompts> {
+    const encoded = await encodePrompts(this.#parts.models, this.#clip, this.#adapters);
+    this.#warnings.push(...encoded.warnings);
+    return encoded;
+  }
+
+  async prepare(): Promise<DenoiseState> {
+    return this.#resumed() ?? (await this.#fresh());
+  }
+
+  /** Runs the sampler, once or with FreeInit several times. @returns the finished latents */
+  async denoise(prompts: EncodedPrompts, start: DenoiseState): Promise<Float32Array> {
+    const predictor = this.#predictor(prompts);
+    const hooks = {
+      check: (done: number) => this.#check(done),
+      onStep: (current: DenoiseState, x0: Float32Array, seconds: number) =>
+        this.#afterStep(current, x0, seconds),
+    };
+    let state = start;
+    for (;;) {
+      const before = state.pass * this.#stepsPerPass;
+      const check = (done: number) => hooks.check(before + done);
+      state = await denoise(this.#clip, this.#shape, predictor, state, { ...hooks, check });
+      if (state.pass + 1 >= this.#passes || !state.initialNoise) return state.latents;
+      state = this.#nextPass(state, state.initialNoise);
+    }
+  }
+
+  #predictor(prompts: EncodedPrompts): Pick<WindowPredictor, "predict"> {
+    const { models } = this.#parts;
+    const { characters, blend } = this.#clip;
+    const { focus } = this.#options;
+    const make = (adapters: CharacterAdapter[]) => new WindowPredictor(models, prompts, adapters, focus);
+    if (blend !== "regional" || this.#adapters.length < 2) return make(this.#adapters);
+    const regions = this.#adapters.map((adapter) => {
+      const character = characters.find(({ manifest }) => manifest.name === adapter.name);
+      return make([character ? soloAdapter(adapter, character) : adapter]);
+    });
+    return new RegionalPredictor(regions);
+  }
+
+  #nextPass(state: DenoiseState, firstNoise: Float32Array): DenoiseState {
+    const { scheduler } = this.#clip;
+    const random = Mt19937.restore(state.random);
+    const noise = freeInit(state.latents, firstNoise, this.#shape, scheduler, random);
+    const latents = initialLatents(this.#clip, noise, { step: 0, image: undefined });
+    return { ...state, pass: state.pass + 1, step: 0, latents, previousX0: undefined, random: random.save() };
+  }
+
+  async decode(latents: Float32Array): Promise<Uint8Array> {
+    const { width, height } = this.#clip;
+    const { frames } = this.#shape;
+    this.#options.onLatents?.(latents);
+    const frameBytes = width * height * 3;
+    const all = new Uint8Array(frames * frameBytes);
+    for (let first = 0; first < frames; first += DECODE_CHUNK) {
+      await breathe();
+      this.#check(this.#steps);
+      const indices = Array.from({ length: Math.min(DECODE_CHUNK, frames - first) }, (_, i) => first + i);
+      const chunk = await decodeFrames(this.#parts.models.vae, latents, this.#shape, indices, this.#warnings);
+      all.set(chunk.data, first * frameBytes);
+      await this.#options.onFrames?.(chunk, first);
+    }
+    return all;
+  }
+
+  result(frames: Uint8Array): ClipResult {
+    const { width, height, fps, seed, schedulerName, characters } = this.#clip;
+    return {
+      frames,
+      count: this.#shape.frames,
+      width,
+      height,
+      fps,
+      seed,
+      scheduler: schedulerName,
+      characters: characters.map(({ manifest, weight }) => ({ name: manifest.name, weight })),
+      steps: this.#steps,
+      timings: this.#timings,
+      warnings: this.#warnings,
+    };
+  }
+
+  get #stepsPerPass(): number {
+    return this.#clip.scheduler.timesteps.length;
+  }
+
+  /** FreeInit starts from noise, so a clip that starts from an image has one pass. */
+  get #passes(): number {
+    return this.#options.firstImage ? 1 : Math.max(1, this.#options.freeInitIterations ?? 1);
+  }
+
+  get #steps(): number {
+    return this.#stepsPerPass * this.#passes;
+  }
+
+  #check(done: number): void {
+    if (this.#options.signal?.aborted) throw new ClipCanceled(done, this.#steps);
+  }
+
+  #resumed(): DenoiseState | undefined {
+    const bytes = this.#options.checkpoint?.resume;
+    if (!bytes) return undefined;
+    try {
+      return decodeState(bytes, this.#key);
+    } catch (error) {
+      const rule = error instanceof Error ? error.message : String(error);
+      this.#warnings.push({ field: "checkpoint", given: `${bytes.length} bytes`, used: "a new start", rule });
+      return undefined;
+    }
+  }
+
+  async #fresh(): Promise<DenoiseState> {
+    const clip = this.#clip;
+    const random = new Mt19937(clip.seed);
+    const noise = initialNoise(clip, this.#shape, random, this.#options.freeNoise ?? true);
+    const image = await this.#imageLatents();
+    const strength = this.#options.firstImage?.strength ?? 1;
+    const steps = this.#stepsPerPass;
+    const step = image ? Math.min(steps - 1, steps - Math.floor(steps * strength)) : 0;
+    return {
+      pass: 0,
+      step,
+      latents: initialLatents(clip, noise, { step, image }),
+      previousX0: undefined,
+      random: random.save(),
+      initialNoise: this.#passes > 1 ? noise : undefined,
+    };
+  }
+
+  async #imageLatents(): Promise<Float32Array | undefined> {
+    const { firstImage } = this.#options;
+    return firstImage && imageLatents(this.#parts.models.vae, firstImage, this.#shape);
+  }
+
+  async #afterStep(state: DenoiseState, x0: Float32Array, seconds: number): Promise<void> {
+    const { onStep, onPreview, checkpoint, previewEverySeconds = PREVIEW_SECONDS } = this.#options;
+    const step = state.pass * this.#stepsPerPass + state.step;
+    await onStep?.({ step, steps: this.#steps, seconds });
+    const every = checkpoint?.everySteps ?? 0;
+    if (checkpoint?.save && every > 0 && step % every === 0 && step < this.#steps)
+      await checkpoint.save(encodeState(state, this.#key), step);
+    const due = performance.now() - this.#lastPreview >= previewEverySeconds * 1000;
+    if (onPreview && due && step < this.#steps) {
+      const clip = { fps: this.#clip.fps, step };
+      await onPreview(await makePreview(this.#parts.models.vae, x0, this.#shape, clip));
+      this.#lastPreview = performance.now();
+    }
+  }
+}
