@@ -6,7 +6,7 @@ import { EdgeClient, type Render } from "../lib/edge-client.ts";
 import { followWithBar, size } from "../lib/progress.ts";
 import { root } from "../lib/root.ts";
 import { saveResults } from "../lib/save.ts";
-import { type Stack, startStack } from "../lib/stack.ts";
+import { nodeReady, type Stack, startStack } from "../lib/stack.ts";
 
 // The two-character example of the product's brief.
 const REQUEST = {
@@ -42,7 +42,8 @@ async function main(): Promise<void> {
       dataDir,
       verbose: process.env.CARTOON_DEBUG === "1",
     });
-    console.log(`Edge and node are up at ${stack.url} after ${seconds()} s`);
+    await Promise.race([nodeReady(stack.url), stack.failed, interrupted.promise]);
+    console.log(`Edge and node are up at ${stack.url}, models loaded, after ${seconds()} s`);
     const done = await Promise.race([render(stack), stack.failed, interrupted.promise]);
     const saved = await saveResults(new EdgeClient(stack.url), done, join(root, "out/demo.mp4"), true);
     const stages = done.receipt?.stages

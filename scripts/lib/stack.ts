@@ -1,5 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { z } from "zod";
 import { Child } from "./child.ts";
 
 export interface StackOptions {
@@ -99,6 +100,30 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     throw error;
   }
   return { url, children, failed, stop };
+}
+
+const Health = z.object({
+  nodes: z.array(
+    z.object({ health: z.string(), version: z.string().optional(), detail: z.string().optional() }),
+  ),
+});
+const SERVING = new Set(["ready", "busy"]);
+const BROKEN = new Set(["setup_failed", "defunct"]);
+const LOAD_MS = 300_000;
+
+/** Waits until a node has its models in memory. Throws when every node says that it never will. */
+export async function nodeReady(url: string): Promise<void> {
+  const end = Date.now() + LOAD_MS;
+  while (Date.now() < end) {
+    const response = await fetch(`${url}/health`);
+    const { nodes } = Health.parse(await response.json());
+    if (nodes.some(({ health, version }) => SERVING.has(health) && version)) return;
+    if (nodes.length > 0 && nodes.every(({ health }) => BROKEN.has(health))) {
+      throw new Error(`no node can work: ${nodes.map(({ health, detail }) => detail ?? health).join("; ")}`);
+    }
+    await Bun.sleep(POLL_MS);
+  }
+  throw new Error(`no node was ready within ${LOAD_MS / 1000} s`);
 }
 
 const START_MS = 30_000;
