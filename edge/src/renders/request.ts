@@ -8,7 +8,7 @@ import {
   SpeechLine,
   SpeechSpec,
 } from "@cartoon/protos";
-import { z } from "zod";
+import { z } from "@hono/zod-openapi";
 import { ApiError } from "../errors/table.ts";
 
 const prompt = ClipSpec.shape.prompt.describe("What the clip shows");

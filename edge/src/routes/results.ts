@@ -7,6 +7,8 @@ import { type ByteRange, parseRange } from "../store/range.ts";
 import { type Grant, verifyGrant } from "../store/signed-url.ts";
 import type { ObjectInfo, Store } from "../store/store.ts";
 
+const WHOLE_BYTES = 2 * 1024 * 1024;
+
 const keyOf = (c: Context<AppEnv>) => {
   const encoded = new URL(c.req.url).pathname.slice("/store/".length);
   try {
@@ -74,7 +76,10 @@ async function serve(c: Context<AppEnv>, store: FolderStore): Promise<Response> 
   if (c.req.raw.method === "HEAD") return new Response(null, { status, headers });
   const object = await store.get(key, part);
   if (!object) throw new ApiError("not_found", "no such object");
-  return new Response(object.body, { status, headers });
+  // Bun sends streams in chunks, without the length that players and progress bars want; small parts go as a whole.
+  const isSmall = Number(headers["content-length"]) <= WHOLE_BYTES;
+  const body = isSmall ? await new Response(object.body).arrayBuffer() : object.body;
+  return new Response(body, { status, headers });
 }
 
 async function accept(c: Context<AppEnv>, store: FolderStore, maxBytes: number): Promise<Response> {

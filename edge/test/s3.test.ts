@@ -1,0 +1,114 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import S3rver from "s3rver";
+import { S3Store } from "../src/store/s3.ts";
+import { type Harness, startHarness } from "./harness.ts";
+
+let server: S3rver;
+let folder: string;
+let endpoint: string;
+let store: S3Store;
+const content = Buffer.from("0123456789".repeat(20));
+const keys = { accessKeyId: "S3RVER", secretAccessKey: "S3RVER" };
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "cartoon-s3-"));
+  server = new S3rver({
+    port: 0,
+    address: "127.0.0.1",
+    silent: true,
+    directory: folder,
+    configureBuckets: [{ name: "cartoon", configs: [] }],
+  });
+  const { port } = await server.run();
+  endpoint = `http://127.0.0.1:${port}`;
+  store = new S3Store({
+    endpoint,
+    publicEndpoint: endpoint,
+    bucket: "cartoon",
+    region: "us-east-1",
+    prefix: "team/a",
+    ...keys,
+  });
+});
+afterAll(async () => {
+  await server.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+describe("a bucket", () => {
+  const key = "renders/job_1/a1/clip.mp4";
+
+  test("holds objects", async () => {
+    await store.check();
+    expect(await store.head(key)).toBeUndefined();
+    expect(await store.digest(key)).toBeUndefined();
+    await store.put(key, content, "video/mp4");
+    expect(await store.head(key)).toMatchObject({ bytes: 200, contentType: "video/mp4" });
+    expect((await store.digest(key))?.bytes).toBe(200);
+    const part = await store.get(key, { start: 5, end: 9 });
+    expect(await new Response(part?.body).text()).toBe("56789");
+  });
+
+  test("signs GETs", async () => {
+    const url = await store.signGet(key, { expiresInSeconds: 60, origin: "", downloadAs: "clip.mp4" });
+    const response = await fetch(url);
+    expect([response.status, response.headers.get("content-disposition")]).toEqual([
+      200,
+      'attachment; filename="clip.mp4"',
+    ]);
+    expect(await response.text()).toBe(content.toString());
+    // This server checks the key and the time of a signature, though not its bytes.
+    const late = await fetch(url.replace(/X-Amz-Date=\d{8}/, "X-Amz-Date=20200101"));
+    expect(late.status).toBe(403);
+    const stranger = await fetch(url.replace("S3RVER", "NOBODY"));
+    expect(stranger.status).toBe(403);
+  });
+
+  test("signs PUTs", async () => {
+    const target = await store.signPut("renders/job_1/a1/clip.gif", {
+      expiresInSeconds: 60,
+      contentType: "image/gif",
+    });
+    const response = await fetch(target.url, { method: "PUT", headers: target.headers, body: "GIF89a" });
+    expect(response.status).toBe(200);
+    expect(await store.digest("renders/job_1/a1/clip.gif")).toMatchObject({ bytes: 6 });
+  });
+
+  test("lists jobs and forgets them", async () => {
+    await store.put("renders/job_2/a1/clip.mp4", content, "video/mp4");
+    const jobs = await Array.fromAsync(store.listJobs());
+    expect(jobs.map(({ jobId }) => jobId).sort()).toEqual(["job_1", "job_2"]);
+    await store.deletePrefix("renders/job_1/");
+    expect(await store.head(key)).toBeUndefined();
+    expect(await store.head("renders/job_2/a1/clip.mp4")).toMatchObject({ bytes: 200 });
+  });
+
+  test("refuses path tricks", async () => {
+    await expect(store.signGet("../x", { expiresInSeconds: 1, origin: "" })).rejects.toThrow();
+  });
+});
+
+test("a render whose results go to the bucket", async () => {
+  const h: Harness = await startHarness({
+    env: {
+      CARTOON_STORE: "s3",
+      S3_ENDPOINT: endpoint,
+      S3_BUCKET: "cartoon",
+      S3_REGION: "us-east-1",
+      S3_ACCESS_KEY_ID: keys.accessKeyId,
+      S3_SECRET_ACCESS_KEY: keys.secretAccessKey,
+    },
+  });
+  const { body } = await h.call("POST", "/v1/renders", { prompt: "temo waves" });
+  const done = await h.finished(body.id);
+  expect(done.status).toBe("succeeded");
+  const clip = done.results.find(({ name }) => name === "clip.mp4");
+  expect(clip?.url).toStartWith(endpoint);
+  expect((await fetch(clip?.url ?? "")).status).toBe(200);
+  expect((await h.call("DELETE", `/v1/renders/${body.id}`)).status).toBe(204);
+  expect((await fetch(clip?.url ?? "")).status).toBe(404);
+  await h.stop();
+});
