@@ -1,0 +1,180 @@
+/**
+ * Full-size Dia and DAC beside transformers on the same random weights:
+ *
+ *     python scripts/goldens/voice/full_size.py FOLDER
+ *     ORT_ENABLE_CUDNN_FLASH_ATTENTION=0 NVIDIA_TF32_OVERRIDE=0 bun gpu-pool/bench/voice-full-size.ts FOLDER [cuda|cpu]
+ */
+import { execFileSync } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { DiaConfig } from "../src/graphs/dia-config.ts";
+import { buildDiaDecoder, DIA_CPU, DIA_CUDA } from "../src/graphs/dia-decoder.ts";
+import { buildDiaEncoder } from "../src/graphs/dia-encoder.ts";
+import { createSession, float32, floatOutput, int64 } from "../src/onnx/session.ts";
+import { decodeCodes, encodeSamples } from "../src/pipelines/dia/codec.ts";
+import { promptRows } from "../src/pipelines/dia/delay-pattern.ts";
+import { generate } from "../src/pipelines/dia/generate.ts";
+import { loadDacModel, loadDiaModel } from "../src/pipelines/dia/model.ts";
+import { openWeights } from "../src/weights/weight-set.ts";
+
+const folder = process.argv[2] ?? ".";
+const device = process.argv[3] === "cpu" ? "cpu" : "cuda";
+const cacheDir = join(folder, "graphs");
+const raw = async (name: string) => {
+  const bytes = await readFile(join(folder, `${name}.f32`));
+  return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+};
+const reference = JSON.parse(await readFile(join(folder, "reference.json"), "utf8"));
+const text = new TextEncoder().encode(reference.text);
+const now = () => performance.now();
+const say = (label: string, value: string) => console.log(`${label.padEnd(34)} ${value}`);
+
+function memory(): string {
+  try {
+    const query = ["--query-gpu=memory.used", "--format=csv,noheader"];
+    return execFileSync("nvidia-smi", query, { encoding: "utf8" }).trim();
+  } catch {
+    return "unknown";
+  }
+}
+
+async function parity(): Promise<void> {
+  const config = DiaConfig.parse(JSON.parse(await readFile(join(folder, "dia/config.json"), "utf8")));
+  const weights = await openWeights([join(folder, "dia/model.safetensors")]);
+  const target = device === "cuda" ? DIA_CUDA : DIA_CPU;
+  const crossOutputs = target.cross === "fed";
+  const encoder = await createSession(
+    buildDiaEncoder(config, weights, { dtype: target.dtype, crossOutputs }),
+    cacheDir,
+    { provider: device },
+  );
+  const model = buildDiaDecoder(config, weights, target, { logits: true });
+  const decoder = await createSession(model, cacheDir, { provider: device, memoryPattern: false });
+  const { decoder: c } = config;
+  const rows: number[][] = reference.rows;
+  const prompt = 16;
+  const steps = rows.length - prompt;
+  const T = text.length;
+  const mask = float32(new Float32Array(2 * T).fill(1), [2, T]);
+  const encoded = await encoder.run({ input_ids: int64([...text, ...new Uint8Array(T)], [2, T]), mask });
+  const { encoder_hidden: hidden, cross_k: crossK, cross_v: crossV } = encoded;
+  if (!hidden) throw new Error("no encoder output");
+  const shape = [c.num_hidden_layers, 2, c.num_key_value_heads, 0, c.head_dim];
+  const data = target.dtype === "float16" ? new Uint16Array(0) : new Float32Array(0);
+  const past = { dtype: target.dtype, data, shape };
+  const next = [...rows.slice(prompt + 1), rows[0] ?? []];
+  const outputs = await decoder.run({
+    n: int64([steps], []),
+    prompt: int64(rows.slice(0, prompt).flat(), [1, prompt, c.num_channels]),
+    tok: int64(rows[prompt] ?? [], [1, c.num_channels]),
+    ending: int64([-1], [1]),
+    past_k: past,
+    past_v: past,
+    mask,
+    ...(crossK && crossV ? { cross_k: crossK, cross_v: crossV } : { encoder_hidden: hidden }),
+    forced: int64(next.flat(), [steps, 1, c.num_channels]),
+    gumbel: float32(new Float32Array(steps * c.num_channels * 45), [steps, 1, c.num_channels, 45]),
+    params: float32(Float32Array.of(3, 1, 0.9), [3, 1]),
+  });
+  const actual = floatOutput(outputs, "logits");
+  const expected = (await raw("logits")).subarray(prompt * 2 * c.num_channels * c.vocab_size);
+  say(
+    "logits, relative L2 error",
+    `${relative(actual, expected).toExponential(2)} (transformers in half precision: ${reference.halfRelative.toExponential(2)})`,
+  );
+  await encoder.release();
+  await decoder.release();
+}
+
+function relative(actual: Float32Array, expected: Float32Array): number {
+  let difference = 0;
+  let total = 0;
+  for (const [i, value] of expected.entries()) {
+    difference += ((actual[i] ?? 0) - value) ** 2;
+    total += value ** 2;
+  }
+  return Math.sqrt(difference / total);
+}
+
+const sampling = {
+  guidanceScale: reference.sampling.guidance_scale,
+  temperature: reference.sampling.temperature,
+  topP: reference.sampling.top_p,
+  topK: reference.sampling.top_k,
+};
+
+async function tokens(): Promise<void> {
+  const model = await loadDiaModel(join(folder, "dia"), { cacheDir, device, precision: "float32" });
+  const request = { text, lastRow: reference.maxLength - 1, seed: 1, noise: await raw("noise") };
+  const [made] = await generate(model, [request], { sampling });
+  const rows = [...promptRows(model.config, []), ...(made?.rows ?? [])];
+  const expected: number[][] = reference.sequence;
+  const wrong = expected.findIndex((row, i) => row.some((token, c) => token !== rows[i]?.[c]));
+  say(
+    "tokens in float32",
+    wrong < 0 ? `all ${expected.length} rows equal` : `rows differ from ${wrong} on (of ${expected.length})`,
+  );
+  await model.release();
+}
+
+async function speed(): Promise<void> {
+  let started = now();
+  const model = await loadDiaModel(join(folder, "dia"), { cacheDir, device });
+  say("load", `${((now() - started) / 1000).toFixed(2)} s, ${memory()}`);
+  const frames = device === "cuda" ? 860 : 60;
+  const run = async (batch: number, rows: number) => {
+    let first = 0;
+    started = now();
+    const requests = Array.from({ length: batch }, (_, seed) => ({ text, lastRow: rows, seed }));
+    const made = await generate(model, requests, {
+      sampling,
+      firstRun: device === "cuda" ? 32 : 8,
+      onRows: (n) => {
+        if (first === 0 && n >= 86) first = now() - started;
+      },
+    });
+    const total = made.reduce((sum, { rows: r }) => sum + r.length, 0);
+    return { rate: (total / (now() - started)) * 1000, first, total };
+  };
+  await run(1, 200);
+  const one = await run(1, frames);
+  const times = (one.rate / reference.generateFramesPerSecond).toFixed(1);
+  say(
+    "one dialogue",
+    `${one.rate.toFixed(0)} frames/s over ${one.total} frames, ${times}x transformers' generate (${reference.generateFramesPerSecond.toFixed(1)}); first 86 frames after ${one.first.toFixed(0)} ms; ${memory()}`,
+  );
+  if (device === "cuda") {
+    await run(8, 100);
+    const eight = await run(8, frames);
+    say("eight dialogues", `${eight.rate.toFixed(0)} frames/s in all; ${memory()}`);
+  }
+  await model.release();
+}
+
+async function codec(): Promise<void> {
+  const dac = await loadDacModel(join(folder, "dac"), { cacheDir, device });
+  await decodeCodes(dac, reference.codes);
+  const started = now();
+  const audio = await decodeCodes(dac, reference.codes);
+  const seconds = (now() - started) / 1000;
+  const expected = await raw("audio");
+  const worst = expected.reduce((w, value, i) => Math.max(w, Math.abs(value - (audio[i] ?? 0))), 0);
+  const speech = audio.length / dac.config.sampleRate;
+  say(
+    "DAC decode",
+    `largest error ${worst.toExponential(2)}; ${speech.toFixed(2)} s in ${seconds.toFixed(3)} s, ${(speech / seconds).toFixed(0)}x real time (transformers ${reference.dacSeconds.toFixed(3)} s)`,
+  );
+  const codes = await encodeSamples(dac, await raw("wave"));
+  const encoded: number[][] = reference.encoded;
+  const same = encoded
+    .flatMap((row, c) => row.map((code, t) => code === codes[t]?.[c]))
+    .filter(Boolean).length;
+  say("DAC encode", `${same} of ${encoded.flat().length} codes equal`);
+  await dac.release();
+}
+
+say("device", String(reference.device));
+await speed();
+await codec();
+await parity();
+await tokens();
