@@ -35,6 +35,14 @@ export const DIA_CUDA: DiaTarget = {
   crossAttention: "mha",
 };
 
+/** float32 on a GPU, where the fused attention takes half precision only: for comparisons. */
+export const DIA_CUDA_FLOAT32: DiaTarget = {
+  dtype: "float32",
+  selfAttention: "plain",
+  cross: "projected",
+  crossAttention: "plain",
+};
+
 export interface AlignmentHead {
   readonly layer: number;
   readonly head: number;

@@ -9,6 +9,7 @@ import {
   buildDiaDecoder,
   DIA_CPU,
   DIA_CUDA,
+  DIA_CUDA_FLOAT32,
   type DiaTarget,
 } from "../../graphs/dia-decoder.ts";
 import { buildDiaEncoder } from "../../graphs/dia-encoder.ts";
@@ -21,6 +22,8 @@ export interface DiaModelOptions {
   readonly device: "cpu" | "cuda";
   readonly threads?: number | undefined;
   readonly alignmentHead?: AlignmentHead | undefined;
+  /** Compute type on a GPU; half precision by default. The CPU always computes in float32. */
+  readonly precision?: "float16" | "float32";
 }
 
 /** Dia's sessions. */
@@ -38,6 +41,11 @@ export interface DacModel {
   readonly decoder: Session;
   encoder(): Promise<Session>;
   release(): Promise<void>;
+}
+
+function targetFor({ device, precision }: DiaModelOptions): DiaTarget {
+  if (device === "cpu") return DIA_CPU;
+  return precision === "float32" ? DIA_CUDA_FLOAT32 : DIA_CUDA;
 }
 
 async function readJson(path: string): Promise<unknown> {
@@ -65,7 +73,7 @@ function isSmall(config: DiaConfig): boolean {
 export async function loadDiaModel(folder: string, options: DiaModelOptions): Promise<DiaModel> {
   const config = DiaConfig.parse(await readJson(join(folder, "config.json")));
   const weights = await openWeights(await weightFiles(folder));
-  const target = options.device === "cuda" ? DIA_CUDA : DIA_CPU;
+  const target = targetFor(options);
   const { alignmentHead } = options;
   const encoderModel = buildDiaEncoder(config, weights, {
     dtype: target.dtype,
