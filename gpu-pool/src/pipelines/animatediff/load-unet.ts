@@ -1,17 +1,21 @@
 import { motionAdapterConfig, unetConfig, unetMotionShape } from "../../graphs/config/unet.ts";
-import { buildUnetMotion } from "../../graphs/unet-motion.ts";
-import { createSession, float32, floatOutput, type Session, type TensorValue } from "../../onnx/session.ts";
+import { float32, floatOutput, type Session, type TensorValue } from "../../onnx/session.ts";
 import { openWeights } from "../../weights/weight-set.ts";
-import { sessionOptions, targetOf } from "./device.ts";
+import { targetOf } from "./device.ts";
 import { readConfig, weightFiles } from "./model-folder.ts";
 import type { Unet, UnetInput } from "./models.ts";
 import type { LoadOptions } from "./types.ts";
+import { type PassSize, UnetSession } from "./unet-session.ts";
 
-/** The denoiser of a pack: UNet and motion adapter as one graph. */
+/**
+ * The denoiser of a pack: UNet and motion adapter as one graph.
+ * @param first size of the passes to be ready for
+ */
 export async function loadUnet(
   unetFolder: string,
   adapterFolder: string,
   options: LoadOptions,
+  first: PassSize,
 ): Promise<Unet & { close(): Promise<void> }> {
   const shape = unetMotionShape(
     await readConfig(unetFolder, unetConfig),
@@ -21,17 +25,15 @@ export async function loadUnet(
     ...(await weightFiles(unetFolder)),
     ...(await weightFiles(adapterFolder)),
   ]);
-  const target = targetOf(options);
-  const model = buildUnetMotion({ shape, weights, target, lora: true });
-  const session = await createSession(model, options.cacheDir, sessionOptions(options));
+  const unet = await UnetSession.open(shape, weights, options, first);
   return {
     channels: shape.inChannels,
     maxFrames: shape.maxFrames,
     layersPerBlock: shape.down[0]?.layers ?? 2,
-    loraTargets: model.loraTargets,
-    loraType: target.dtype,
-    predict: (input) => predict(session, shape.inChannels, shape.textTime?.textDim, input),
-    close: () => session.release(),
+    loraTargets: unet.model.loraTargets,
+    loraType: targetOf(options).dtype,
+    predict: async (input) => predict(await unet.at(input), shape.inChannels, shape.textTime?.textDim, input),
+    close: () => unet.close(),
   };
 }
 

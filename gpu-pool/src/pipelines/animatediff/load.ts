@@ -10,6 +10,7 @@ import { loadVae } from "./load-vae.ts";
 import type { PictureModels } from "./models.ts";
 import { AnimateDiff } from "./pipeline.ts";
 import type { AnimateDiffPipeline, LoadOptions } from "./types.ts";
+import type { PassSize } from "./unet-session.ts";
 
 const ModelIndex = z.looseObject({ force_zeros_for_empty_prompt: z.boolean().optional() });
 
@@ -53,13 +54,24 @@ async function loadModels(pack: Pack, options: LoadOptions): Promise<PictureMode
       text.push(
         keep(await loadTextModel(pack.component(encoder), pack.component(tokenizer), family, options)),
       );
-    const unet = keep(await loadUnet(pack.component("unet"), pack.component("motion_adapter"), options));
     const vae = keep(await loadVae(pack.component("vae"), options));
+    const first = firstPass(pack, vae.factor);
+    const unet = keep(
+      await loadUnet(pack.component("unet"), pack.component("motion_adapter"), options, first),
+    );
     return { text, unet, vae, zerosForEmptyPrompt: await zerosForEmptyPrompt(pack, family), close };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+/** A pass of the pack's own size, to be ready for. */
+function firstPass({ manifest: { picture } }: Pack, factor: number): PassSize {
+  if (!picture) throw new Error("the pack draws no pictures");
+  const { native, frames } = picture;
+  const window = Math.min(frames.window, frames.default);
+  return { batch: 2, frames: window, height: native.height / factor, width: native.width / factor };
 }
 
 /** From diffusers' `model_index.json` where the pack has one; SDXL's default is zeros, SD 1.5 encodes "". */

@@ -1,0 +1,82 @@
+import type { OnnxModel } from "../../graphs/builder/types.ts";
+import type { UnetMotionShape } from "../../graphs/config/unet.ts";
+import { buildUnetMotion, SYMBOLIC_UNET_SIZES, type UnetSizes } from "../../graphs/unet-motion.ts";
+import { planUnet, type UnetPlan } from "../../graphs/unet-plan.ts";
+import { createSession, type Session } from "../../onnx/session.ts";
+import type { WeightSet } from "../../weights/weight-set.ts";
+import { sessionOptions, targetOf } from "./device.ts";
+import type { LoadOptions } from "./types.ts";
+
+export interface PassSize {
+  batch: number;
+  frames: number;
+  height: number;
+  width: number;
+}
+
+/**
+ * The UNet's session for the size at hand. On the CPU one graph serves every size. On a GPU the graph is planned for
+ * a frame count (and, when results must be bit-stable, for every size); it is made anew when that changes, and only
+ * one is in memory.
+ */
+export class UnetSession {
+  readonly #shape: UnetMotionShape;
+  readonly #weights: WeightSet;
+  readonly #options: LoadOptions;
+  #current: { key: string; session: Session; model: OnnxModel } | undefined;
+
+  private constructor(shape: UnetMotionShape, weights: WeightSet, options: LoadOptions) {
+    this.#shape = shape;
+    this.#weights = weights;
+    this.#options = options;
+  }
+
+  /** Opens the session for a first size. */
+  static async open(
+    shape: UnetMotionShape,
+    weights: WeightSet,
+    options: LoadOptions,
+    size: PassSize,
+  ): Promise<UnetSession> {
+    const unet = new UnetSession(shape, weights, options);
+    await unet.at(size);
+    return unet;
+  }
+
+  get model(): OnnxModel {
+    if (!this.#current) throw new Error("the UNet is closed");
+    return this.#current.model;
+  }
+
+  async at(size: PassSize): Promise<Session> {
+    const { plan, sizes } = this.#plan(size);
+    const key = JSON.stringify([plan, sizes]);
+    if (this.#current?.key === key) return this.#current.session;
+    await this.close();
+    const target = targetOf(this.#options, plan);
+    const model = buildUnetMotion({ shape: this.#shape, weights: this.#weights, target, lora: true, sizes });
+    const session = await createSession(model, this.#options.cacheDir, sessionOptions(this.#options));
+    this.#current = { key, session, model };
+    return session;
+  }
+
+  async close(): Promise<void> {
+    const current = this.#current;
+    this.#current = undefined;
+    await current?.session.release();
+  }
+
+  #plan(size: PassSize): { plan: UnetPlan | undefined; sizes: UnetSizes } {
+    if (this.#options.device === "cpu") return { plan: undefined, sizes: SYMBOLIC_UNET_SIZES };
+    // One graph for guided and unguided steps: what fits both.
+    const chunks = this.#options.feedForwardChunks;
+    const [single, double] = [1, 2].map((batch) => planUnet(this.#shape, { ...size, batch }, chunks));
+    const plan = {
+      temporalPacking: Math.min(single?.temporalPacking ?? 1, double?.temporalPacking ?? 1),
+      feedForwardChunks: Math.max(single?.feedForwardChunks ?? 1, double?.feedForwardChunks ?? 1),
+    };
+    const { batch, frames, height, width } = size;
+    const fixed = this.#options.deterministic ? { batch, height, width } : {};
+    return { plan, sizes: { ...SYMBOLIC_UNET_SIZES, frames, ...fixed } };
+  }
+}
