@@ -1,5 +1,12 @@
 import { expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { setTimeout } from "node:timers/promises";
+import { is } from "drizzle-orm";
+import { PgTable } from "drizzle-orm/pg-core";
+import { SQLiteTable } from "drizzle-orm/sqlite-core";
 import { hasPostgres, onEachDatabase } from "../../test/contract.ts";
 import { put, putRunning, speechSpec } from "../../test/factories.ts";
 import { findPostgres, startPostgres } from "../../test/postgres-server.ts";
@@ -33,6 +40,17 @@ onEachDatabase("a connection", (backend) => {
       details: { database: 99, software: newest },
     });
     await expect(refused).rejects.toThrow("The database has schema version 99");
+  });
+
+  test("the tables are those that the code knows", async () => {
+    const db = await backend.open();
+    await db.read(function* (tx) {
+      const tables = Object.values(tx.t).filter((table) =>
+        is(table, backend.name === "sqlite" ? SQLiteTable : PgTable),
+      );
+      expect(tables.length).toBe(16);
+      for (const table of tables) yield* rows(tx.db.select().from(table).limit(1));
+    });
   });
 
   test("a verb that throws takes its own writes with it and nobody else's", async () => {
@@ -100,6 +118,28 @@ onEachDatabase("a connection", (backend) => {
     await setTimeout(40);
     expect(heard).toEqual([]);
   });
+});
+
+test("SQLite: while another process holds the database, reading goes on and writing waits", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "cartoon-busy-"));
+  const path = join(folder, "busy.db");
+  const db = await openDatabase(path);
+  const { job } = await put(db);
+  const other = new DatabaseSync(path);
+  other.exec("begin immediate");
+  let written = false;
+  const waiting = put(db).then(() => {
+    written = true;
+  });
+  await setTimeout(150);
+  expect((await getJob(db, acme, job.id)).id).toBe(job.id);
+  expect(written).toBe(false);
+  other.exec("rollback");
+  other.close();
+  await waiting;
+  expect((await countJobs(db, acme)).queued).toBe(2);
+  await db.close();
+  rmSync(folder, { recursive: true });
 });
 
 if (hasPostgres) test("Postgres may be restarted under a running edge", survivesRestart);

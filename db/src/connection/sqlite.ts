@@ -6,20 +6,24 @@ import type { Schema, Tx, Verb, Wake } from "../verb.ts";
 import { CREATE_MIGRATIONS_TABLE, CURRENT_VERSION, loadMigrations, pendingMigrations } from "./migrations.ts";
 import { drizzleOnNodeSqlite, Statements } from "./node-sqlite.ts";
 import { distinctWakes, WakeHub } from "./wakes.ts";
+import { WriteQueue } from "./write-queue.ts";
 
-const BUSY_TIMEOUT_MS = 10_000;
+/** While the schema is brought up to date, and later: then the write queue waits without blocking the thread. */
+const OPENING_TIMEOUT_MS = 30_000;
+const BUSY_TIMEOUT_MS = 20;
 const DEFAULT_POLL_MS = 250;
 
 /** Opens (and makes) a SQLite file, or a database in memory with `:memory:`. */
 export function openSqlite(path: string, options: DatabaseOptions): Database {
   const client = new DatabaseSync(path);
   // First: switching to WAL already needs the lock.
-  client.exec(`pragma busy_timeout = ${BUSY_TIMEOUT_MS}`);
+  client.exec(`pragma busy_timeout = ${OPENING_TIMEOUT_MS}`);
   client.exec("pragma journal_mode = wal");
   client.exec("pragma synchronous = full");
   client.exec("pragma temp_store = memory");
   try {
     migrate(client);
+    client.exec(`pragma busy_timeout = ${BUSY_TIMEOUT_MS}`);
   } catch (error) {
     client.close();
     throw error;
@@ -44,11 +48,6 @@ function migrate(client: DatabaseSync): void {
   }
 }
 
-interface PendingWrite {
-  execute(): void;
-  settle(failure: unknown): void;
-}
-
 class SqliteDatabase implements Database {
   readonly dialect = "sqlite";
   readonly sealer;
@@ -56,15 +55,15 @@ class SqliteDatabase implements Database {
   readonly #client: DatabaseSync;
   readonly #statements: Statements;
   readonly #db: Tx["db"];
+  readonly #writes: WriteQueue;
   readonly #hub = new WakeHub();
   readonly #poll: ReturnType<typeof setInterval>;
-  #pending: PendingWrite[] = [];
-  #wakes: Wake[] = [];
   #dataVersion: number;
   #closed = false;
 
   constructor(client: DatabaseSync, options: DatabaseOptions) {
     this.#client = client;
+    this.#writes = new WriteQueue(client);
     this.#statements = new Statements(client);
     this.#db = drizzleOnNodeSqlite(this.#statements) as unknown as Tx["db"];
     this.sealer = options.secretKey ? createSealer(options.secretKey) : null;
@@ -83,21 +82,12 @@ class SqliteDatabase implements Database {
     }
   }
 
-  /**
-   * Writes that arrive in the same turn of the event loop share one transaction and so one fsync; each has its own
-   * savepoint, so that one that fails takes nothing else with it. All resolve after the commit.
-   */
-  write<T>(verb: (tx: Tx) => Verb<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      let result: T;
-      const wakes: Wake[] = [];
-      const execute = () => {
-        result = drive(verb(this.#tx(wakes)));
-        this.#wakes.push(...wakes);
-      };
-      const settle = (failure: unknown) => (failure === undefined ? resolve(result) : reject(failure));
-      if (this.#pending.push({ execute, settle }) === 1) setImmediate(() => this.#flush());
-    });
+  async write<T>(verb: (tx: Tx) => Verb<T>): Promise<T> {
+    this.#assertOpen();
+    const wakes: Wake[] = [];
+    const result = await this.#writes.add(() => drive(verb(this.#tx(wakes))));
+    this.#hub.emit(distinctWakes(wakes));
+    return result;
   }
 
   subscribe(listener: (wake: Wake) => void): () => void {
@@ -106,51 +96,10 @@ class SqliteDatabase implements Database {
 
   async close(): Promise<void> {
     if (this.#closed) return;
-    this.#flush();
     this.#closed = true;
     clearInterval(this.#poll);
+    await this.#writes.drained();
     this.#client.close();
-  }
-
-  #flush(): void {
-    const batch = this.#pending;
-    this.#pending = [];
-    this.#wakes = [];
-    if (batch.length === 0) return;
-    const failures: unknown[] = new Array(batch.length).fill(undefined);
-    try {
-      this.#assertOpen();
-      this.#client.exec("begin immediate");
-      try {
-        batch.forEach((write, i) => {
-          failures[i] = this.#inSavepoint(write);
-        });
-        this.#client.exec("commit");
-      } catch (error) {
-        this.#client.exec("rollback");
-        throw error;
-      }
-    } catch (error) {
-      for (const write of batch) write.settle(error);
-      return;
-    }
-    batch.forEach((write, i) => {
-      write.settle(failures[i]);
-    });
-    this.#hub.emit(distinctWakes(this.#wakes));
-  }
-
-  #inSavepoint(write: PendingWrite): unknown {
-    this.#client.exec("savepoint verb");
-    try {
-      write.execute();
-      return undefined;
-    } catch (error) {
-      this.#client.exec("rollback to verb");
-      return error ?? new Error("A verb threw nothing.");
-    } finally {
-      this.#client.exec("release verb");
-    }
   }
 
   #tx(wakes: Wake[]): Tx {
