@@ -63,7 +63,7 @@ function wrongWay(path: string, specifier: string, typeOnly: boolean): string | 
     if (to !== from && specifier.startsWith(".")) return `another package is imported by path (${specifier})`;
     const dialect = dialectOf(path);
     const other = specifier.startsWith(".") ? dialectOf(target) : undefined;
-    if (dialect && other && dialect !== other && !TEST.test(path))
+    if (dialect && other && other !== "shared" && dialect !== other && !TEST.test(path))
       return `dialect ${dialect} imports dialect ${other}`;
   }
   for (const { specifier: owned, within, only } of OWNERS) {
