@@ -238,4 +238,5 @@ def run_cases(pipe, folder, cases):
     return out
 
 
-main()
+if __name__ == "__main__":
+    main()

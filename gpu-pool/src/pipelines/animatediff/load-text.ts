@@ -2,11 +2,10 @@ import { buildClipText } from "../../graphs/clip-text.ts";
 import { clipTextConfig } from "../../graphs/config/clip.ts";
 import { createSession, type Feeds, floatOutput, int64, type Session } from "../../onnx/session.ts";
 import { ClipTokenizer } from "../../tokenizers/index.ts";
-import { openWeights } from "../../weights/weight-set.ts";
 import { sessionOptions, targetOf } from "./device.ts";
-import { readConfig, weightFiles } from "./model-folder.ts";
+import { modelWeights, readConfig } from "./model-folder.ts";
 import type { TextModel } from "./models.ts";
-import type { LoadOptions } from "./types.ts";
+import type { ModelOptions } from "./types.ts";
 
 /** Deepest clip skip that the graphs offer. */
 const MAX_CLIP_SKIP = 4;
@@ -15,12 +14,13 @@ const MAX_CLIP_SKIP = 4;
 export async function loadTextModel(
   encoderFolder: string,
   tokenizerFolder: string,
+  part: "text_encoder" | "text_encoder_2",
   family: "sdxl" | "sd15",
-  options: LoadOptions,
+  options: ModelOptions,
 ): Promise<TextModel & { close(): Promise<void> }> {
   const config = await readConfig(encoderFolder, clipTextConfig);
   const tokenizer = await ClipTokenizer.load(tokenizerFolder, config.max_position_embeddings);
-  const weights = await openWeights(await weightFiles(encoderFolder));
+  const weights = await modelWeights(encoderFolder, part, options);
   const layers = config.num_hidden_layers;
   const target = targetOf(options);
   const skips = Array.from({ length: Math.min(MAX_CLIP_SKIP, layers - 1) }, (_, i) => layers - 1 - i);

@@ -1,10 +1,10 @@
 import { motionAdapterConfig, unetConfig, unetMotionShape } from "../../graphs/config/unet.ts";
 import { float32, floatOutput, type Session, type TensorValue } from "../../onnx/session.ts";
-import { openWeights } from "../../weights/weight-set.ts";
+import { openWeights, WeightSet } from "../../weights/weight-set.ts";
 import { targetOf } from "./device.ts";
-import { readConfig, weightFiles } from "./model-folder.ts";
+import { modelWeights, readConfig, weightFiles } from "./model-folder.ts";
 import type { Unet, UnetInput } from "./models.ts";
-import type { LoadOptions } from "./types.ts";
+import type { ModelOptions } from "./types.ts";
 import { type PassSize, UnetSession } from "./unet-session.ts";
 
 /**
@@ -14,22 +14,22 @@ import { type PassSize, UnetSession } from "./unet-session.ts";
 export async function loadUnet(
   unetFolder: string,
   adapterFolder: string,
-  options: LoadOptions,
+  options: ModelOptions,
   first: PassSize,
 ): Promise<Unet & { close(): Promise<void> }> {
   const shape = unetMotionShape(
     await readConfig(unetFolder, unetConfig),
     await readConfig(adapterFolder, motionAdapterConfig),
   );
-  const weights = await openWeights([
-    ...(await weightFiles(unetFolder)),
-    ...(await weightFiles(adapterFolder)),
-  ]);
+  const layersPerBlock = shape.down[0]?.layers ?? 2;
+  const own = await modelWeights(unetFolder, "unet", options, { layersPerBlock });
+  const motion = await openWeights(await weightFiles(adapterFolder));
+  const weights = new WeightSet(new Map([...own.tensors, ...motion.tensors]));
   const unet = await UnetSession.open(shape, weights, options, first);
   return {
     channels: shape.inChannels,
     maxFrames: shape.maxFrames,
-    layersPerBlock: shape.down[0]?.layers ?? 2,
+    layersPerBlock,
     loraTargets: unet.model.loraTargets,
     loraType: targetOf(options).dtype,
     predict: async (input) => predict(await unet.at(input), shape.inChannels, shape.textTime?.textDim, input),

@@ -1,21 +1,20 @@
 import { buildVaeDecoder, buildVaeEncoder } from "../../graphs/autoencoder-kl.ts";
 import { autoencoderConfig, vaeScale } from "../../graphs/config/vae.ts";
 import { createSession, float32, floatOutput, type Session } from "../../onnx/session.ts";
-import { openWeights } from "../../weights/weight-set.ts";
 import { sessionOptions, targetOf } from "./device.ts";
-import { readConfig, weightFiles } from "./model-folder.ts";
+import { modelWeights, readConfig } from "./model-folder.ts";
 import type { Vae } from "./models.ts";
-import type { LoadOptions } from "./types.ts";
+import type { ModelOptions } from "./types.ts";
 
 /** The autoencoder of a pack. The encoder, and the exact decoder of a GPU, are loaded when first needed. */
 export async function loadVae(
   folder: string,
-  options: LoadOptions,
+  options: ModelOptions,
 ): Promise<Vae & { close(): Promise<void> }> {
   const config = await readConfig(folder, autoencoderConfig);
-  const weights = await openWeights(await weightFiles(folder));
-  const exactOptions: LoadOptions = { ...options, device: "cpu" };
-  const open = (build: typeof buildVaeDecoder, where: LoadOptions) =>
+  const weights = await modelWeights(folder, "vae", options, { vaeBlocks: config.block_out_channels.length });
+  const exactOptions: ModelOptions = { ...options, device: "cpu" };
+  const open = (build: typeof buildVaeDecoder, where: ModelOptions) =>
     createSession(build({ config, weights, target: targetOf(where) }), where.cacheDir, sessionOptions(where));
   const decoder = await open(buildVaeDecoder, options);
   const exact = lazily(() =>

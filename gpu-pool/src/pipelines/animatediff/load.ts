@@ -34,7 +34,8 @@ export async function loadAnimateDiff(pack: Pack, options: LoadOptions): Promise
   }
 }
 
-async function loadModels(pack: Pack, options: LoadOptions): Promise<PictureModels> {
+async function loadModels(pack: Pack, base: LoadOptions): Promise<PictureModels> {
+  const options = pack.has("checkpoint") ? { ...base, checkpoint: pack.component("checkpoint") } : base;
   const closers: (() => Promise<void>)[] = [];
   const close = async () => {
     for (const release of closers.splice(0)) await release();
@@ -48,11 +49,13 @@ async function loadModels(pack: Pack, options: LoadOptions): Promise<PictureMode
     const pairs = [
       ["text_encoder", "tokenizer"],
       ...(family === "sdxl" ? [["text_encoder_2", "tokenizer_2"]] : []),
-    ] as [string, string][];
+    ] as ["text_encoder" | "text_encoder_2", string][];
     const text = [];
     for (const [encoder, tokenizer] of pairs)
       text.push(
-        keep(await loadTextModel(pack.component(encoder), pack.component(tokenizer), family, options)),
+        keep(
+          await loadTextModel(pack.component(encoder), pack.component(tokenizer), encoder, family, options),
+        ),
       );
     const vae = keep(await loadVae(pack.component("vae"), options));
     const first = firstPass(pack, vae.factor);

@@ -1,6 +1,9 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { z } from "zod";
+import { type CheckpointPart, checkpointWeights } from "../../packs/single-file/index.ts";
+import { openWeights, type WeightSet } from "../../weights/weight-set.ts";
+import type { ModelOptions } from "./types.ts";
 
 /**
  * A model's `config.json`, checked.
@@ -20,6 +23,26 @@ export async function readConfig<T>(folder: string, schema: z.ZodType<T>): Promi
     (issue) => `${issue.path.join(".") || "(root)"}: ${issue.message}`,
   );
   throw new Error(`${path}: ${problems.join("; ")}`);
+}
+
+/**
+ * The weights of one model: from its own folder, or where that holds only a config, from the pack's single-file
+ * checkpoint.
+ * @throws Error when neither has them
+ */
+export async function modelWeights(
+  folder: string,
+  part: CheckpointPart,
+  { checkpoint, cacheDir }: ModelOptions,
+  sizes: { layersPerBlock?: number; vaeBlocks?: number } = {},
+): Promise<WeightSet> {
+  if (checkpoint !== undefined && !(await hasWeights(folder)))
+    return checkpointWeights(checkpoint, part, { ...sizes, cacheDir });
+  return openWeights(await weightFiles(folder));
+}
+
+async function hasWeights(folder: string): Promise<boolean> {
+  return (await readdir(folder)).some((file) => file.endsWith(".safetensors"));
 }
 
 const NAMES = ["diffusion_pytorch_model", "model"];

@@ -13,6 +13,12 @@ export interface LoadOptions {
   feedForwardChunks?: number;
 }
 
+/** What the model loaders need besides. */
+export interface ModelOptions extends LoadOptions {
+  /** A single-file checkpoint (SGM/LDM names) for models whose folders hold only a config. */
+  checkpoint?: string;
+}
+
 export interface StepProgress {
   /** Steps done so far, 1 to `steps`; the first call after a resume reports the step it went on to. */
   step: number;

@@ -1,0 +1,1 @@
+export { type CheckpointPart, checkpointFamily, checkpointWeights } from "./weights.ts";
