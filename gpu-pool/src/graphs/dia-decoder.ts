@@ -1,58 +1,15 @@
 import type { WeightSet } from "../weights/weight-set.ts";
-import { GraphBuilder, type OnnxModel, op, type Value } from "./builder/index.ts";
-import { gatedMlp, linear, mergeHeads, rmsNorm, ropeTable, skipRmsNorm } from "./dia-blocks.ts";
-import {
-  type CrossKeysValues,
-  cachedSelfAttention,
-  crossAttention,
-  type KeysValues,
-  type SelfAttentionKind,
-} from "./dia-cached-attention.ts";
+import { GraphBuilder, type OnnxModel, op, type SubGraph, type Value } from "./builder/index.ts";
+import { linear } from "./dia-blocks.ts";
+import type { KeysValues } from "./dia-cached-attention.ts";
 import type { DiaConfig } from "./dia-config.ts";
 import { crossKeysValues, maskBias } from "./dia-encoder.ts";
+import { type AlignmentHead, DecoderLayers, type DiaTarget } from "./dia-layers.ts";
 import { applyEnding, sampleFrame } from "./dia-sampler.ts";
 
-/** Operator choices of a device. */
-export interface DiaTarget {
-  readonly dtype: "float32" | "float16";
-  readonly selfAttention: SelfAttentionKind;
-  /** Where cross-attention's keys and values come from: fed by the host, or computed once per run. */
-  readonly cross: "fed" | "projected";
-  /** `mha` fuses cross-attention into one contrib operator. */
-  readonly crossAttention: "plain" | "mha";
-}
-
-export const DIA_CPU: DiaTarget = {
-  dtype: "float32",
-  selfAttention: "gqa",
-  cross: "fed",
-  crossAttention: "plain",
-};
-export const DIA_CUDA: DiaTarget = {
-  dtype: "float16",
-  selfAttention: "gqa",
-  cross: "projected",
-  crossAttention: "mha",
-};
-
-/** float32 on a GPU, where the fused attention takes half precision only: for comparisons. */
-export const DIA_CUDA_FLOAT32: DiaTarget = {
-  dtype: "float32",
-  selfAttention: "plain",
-  cross: "projected",
-  crossAttention: "plain",
-};
-
-export interface AlignmentHead {
-  readonly layer: number;
-  readonly head: number;
-}
-
-/** State that goes from frame to frame. */
-interface Frame {
-  readonly hidden: Value;
-  readonly present: KeysValues[];
-  readonly alignment: Value | undefined;
+export interface DiaDecoderOptions {
+  readonly alignmentHead?: AlignmentHead | undefined;
+  readonly logits?: boolean;
 }
 
 /**
@@ -74,56 +31,100 @@ export function buildDiaDecoder(
   config: DiaConfig,
   weights: WeightSet,
   target: DiaTarget,
-  options: { alignmentHead?: AlignmentHead | undefined; logits?: boolean } = {},
+  options: DiaDecoderOptions = {},
 ): OnnxModel {
-  const { alignmentHead } = options;
   const g = new GraphBuilder({ weights, dtype: target.dtype });
-  const { decoder: c } = config;
-  const layers = c.num_hidden_layers;
-  const kvShape = (length: string) => [layers, "2*B", c.num_key_value_heads, length, c.head_dim];
-  const n = g.input("n", "int64", []);
-  const prompt = g.input("prompt", "int64", ["B", "S", c.num_channels]);
-  const tok = g.input("tok", "int64", ["B", c.num_channels]);
-  const ending = g.input("ending", "int64", ["B"]);
-  const pastK = unstack(g, g.input("past_k", target.dtype, kvShape("P")));
-  const pastV = unstack(g, g.input("past_v", target.dtype, kvShape("P")));
-  const bias = maskBias(g, g.input("mask", "float32", ["2*B", "T"]));
+  const { num_channels: channels, vocab_size: vocab } = config.decoder;
+  const inputs = declareInputs(g, config, target);
+  const bias = maskBias(g, inputs.mask);
   const cross = crossInputs(g, config, target);
-  const forced = g.input("forced", "int64", ["N", "B", c.num_channels]);
-  const gumbel = g.input("gumbel", "float32", ["N", "B", c.num_channels, "K"]);
-  const params = op
-    .split(g, g.input("params", "float32", [3, "B"]), 3, 0)
-    .map((row) => op.reshape(g, row, ["B", 1, 1]));
-  const topK = g.size("K");
-  const decoder = new DecoderLayers(config, target, cross, bias, alignmentHead, g);
-
-  const past = pastK.map((k, layer) => ({ k, v: valueAt(pastV, layer) }));
-  const start = prefill(g, config, decoder, prompt, past);
+  const decoder = new DecoderLayers(config, target, cross, bias, options.alignmentHead, g);
+  const start = prefill(g, config, decoder, inputs.prompt, inputs.past);
   const kv = start.flatMap(({ k, v }) => [k, v]);
-  const body = g.subgraph((b) => {
+  const body = frameLoop(g, config, { inputs, decoder, start, logits: options.logits === true });
+
+  const always = g.constant("bool", Uint8Array.of(1), []);
+  const outputs = [
+    inputs.tok,
+    inputs.ending,
+    ...kv.map((x) => ({ dtype: x.dtype, shape: grown(x, "Q") })),
+    { dtype: "int64" as const, shape: ["M", "B", channels] },
+    ...(options.alignmentHead ? [{ dtype: target.dtype, shape: ["M", "B", "T"] }] : []),
+    ...(options.logits ? [{ dtype: "float32" as const, shape: ["M", 2, "B", channels, vocab] }] : []),
+  ];
+  const carried = [inputs.n, always, inputs.tok, inputs.ending, ...kv];
+  const results = g.nodes("Loop", carried, outputs, { body: { graph: body } });
+  g.output("tokens", valueAt(results, 2 + kv.length));
+  g.output("ended", valueAt(results, 1));
+  outputNewRows(g, results.slice(2, 2 + kv.length));
+  if (options.alignmentHead) g.output("alignment", op.cast(g, valueAt(results, 3 + kv.length), "float32"));
+  if (options.logits) g.output("logits", valueAt(results, results.length - 1));
+  return g.build("dia_decoder");
+}
+
+type DecoderInputs = ReturnType<typeof declareInputs>;
+
+function declareInputs(g: GraphBuilder, config: DiaConfig, target: DiaTarget) {
+  const {
+    num_channels: channels,
+    num_hidden_layers: layers,
+    num_key_value_heads: heads,
+    head_dim: dim,
+  } = config.decoder;
+  const past = (name: string) => unstack(g, g.input(name, target.dtype, [layers, "2*B", heads, "P", dim]));
+  const n = g.input("n", "int64", []);
+  const prompt = g.input("prompt", "int64", ["B", "S", channels]);
+  const tok = g.input("tok", "int64", ["B", channels]);
+  const ending = g.input("ending", "int64", ["B"]);
+  const pastK = past("past_k");
+  const pastV = past("past_v");
+  const mask = g.input("mask", "float32", ["2*B", "T"]);
+  const forced = g.input("forced", "int64", ["N", "B", channels]);
+  const gumbel = g.input("gumbel", "float32", ["N", "B", channels, "K"]);
+  const params = op.split(g, g.input("params", "float32", [3, "B"]), 3, 0);
+  const [guidance, inverseTemperature, topP] = params.map((row) => op.reshape(g, row, ["B", 1, 1]));
+  if (!guidance || !inverseTemperature || !topP) throw new Error("params has three rows");
+  return {
+    n,
+    prompt,
+    tok,
+    ending,
+    past: pastK.map((k, layer) => ({ k, v: valueAt(pastV, layer) })),
+    mask,
+    forced,
+    gumbel,
+    sampling: { guidance, inverseTemperature, topP, topK: g.size("K") },
+  };
+}
+
+interface LoopParts {
+  readonly inputs: DecoderInputs;
+  readonly decoder: DecoderLayers;
+  readonly start: readonly KeysValues[];
+  readonly logits: boolean;
+}
+
+/** Body of the loop: one frame. */
+function frameLoop(
+  g: GraphBuilder,
+  config: DiaConfig,
+  { inputs, decoder, start, logits }: LoopParts,
+): SubGraph {
+  return g.subgraph((b) => {
     const step = b.input("step", "int64", []);
     b.input("keep_going", "bool", []);
-    const bodyTok = b.input("frame", "int64", ["B", c.num_channels]);
-    const bodyEnding = b.input("frame_ending", "int64", ["B"]);
-    const carried = start.map(({ k, v }, layer) => ({
-      k: b.input(`k_${layer}`, target.dtype, grown(k, "p")),
-      v: b.input(`v_${layer}`, target.dtype, grown(v, "p")),
+    const tok = b.input("frame", "int64", ["B", config.decoder.num_channels]);
+    const ending = b.input("frame_ending", "int64", ["B"]);
+    const past = start.map(({ k, v }, layer) => ({
+      k: b.input(`k_${layer}`, k.dtype, grown(k, "p")),
+      v: b.input(`v_${layer}`, v.dtype, grown(v, "p")),
     }));
     const row = (x: Value) => op.squeeze(b, op.gather(b, x, op.unsqueeze(b, step, [0])), [0]);
-    const frame = decoder.run(b, op.unsqueeze(b, bodyTok, [1]), carried);
+    const frame = decoder.run(b, op.unsqueeze(b, tok, [1]), past);
     const [cond, uncond] = guidanceHalves(b, config, frame.hidden);
-    const [guidance, inverseTemperature, topP] = [valueAt(params, 0), valueAt(params, 1), valueAt(params, 2)];
-    const drawn = sampleFrame(b, config, {
-      cond,
-      uncond,
-      forced: row(forced),
-      gumbel: row(gumbel),
-      topK,
-      guidance,
-      inverseTemperature,
-      topP,
-    });
-    const end = applyEnding(b, config, drawn, bodyEnding);
+    const noise = { forced: row(inputs.forced), gumbel: row(inputs.gumbel) };
+    const drawn = sampleFrame(b, config, { cond, uncond, ...noise, ...inputs.sampling });
+    const end = applyEnding(b, config, drawn, ending);
     b.output("more", end.more);
     b.output("next_frame", end.tokens);
     b.output("next_ending", end.ending);
@@ -133,41 +134,23 @@ export function buildDiaDecoder(
     }
     b.output("frame_tokens", end.tokens);
     if (frame.alignment) b.output("frame_alignment", frame.alignment);
-    if (options.logits) {
+    if (logits) {
       const halves = [cond, uncond].map((half) => op.unsqueeze(b, half, [0]));
       b.output("frame_logits", op.concat(b, halves, 0));
     }
   });
+}
 
-  const always = g.constant("bool", Uint8Array.of(1), []);
-  const outputs = [
-    tok,
-    ending,
-    ...kv.map((x) => ({ dtype: x.dtype, shape: grown(x, "Q") })),
-    { dtype: "int64" as const, shape: ["M", "B", c.num_channels] },
-    ...(alignmentHead ? [{ dtype: target.dtype, shape: ["M", "B", "T"] }] : []),
-    ...(options.logits
-      ? [{ dtype: "float32" as const, shape: ["M", 2, "B", c.num_channels, c.vocab_size] }]
-      : []),
-  ];
-  const results = g.nodes("Loop", [n, always, tok, ending, ...kv], outputs, { body: { graph: body } });
-  g.output("tokens", valueAt(results, 2 + kv.length));
-  g.output("ended", valueAt(results, 1));
-  const fresh = results.slice(2, 2 + kv.length).map((x) => {
+/** `new_k` and `new_v` from the loop's keys and values, which alternate by layer. */
+function outputNewRows(g: GraphBuilder, kv: readonly Value[]): void {
+  const fresh = kv.map((x) => {
     const added = op.slice(g, x, 2, g.size("P"), g.int64s([Number.MAX_SAFE_INTEGER]), "S+M");
     return op.unsqueeze(g, added, [0]);
   });
-  const everyOther = (offset: number) =>
-    op.concat(
-      g,
-      fresh.filter((_, i) => i % 2 === offset),
-      0,
-    );
-  g.output("new_k", everyOther(0));
-  g.output("new_v", everyOther(1));
-  if (alignmentHead) g.output("alignment", op.cast(g, valueAt(results, 3 + kv.length), "float32"));
-  if (options.logits) g.output("logits", valueAt(results, results.length - 1));
-  return g.build("dia_decoder");
+  const keys = fresh.filter((_, i) => i % 2 === 0);
+  const values = fresh.filter((_, i) => i % 2 === 1);
+  g.output("new_k", op.concat(g, keys, 0));
+  g.output("new_v", op.concat(g, values, 0));
 }
 
 /** Keys and values after the prompt's rows; the past as it came when there are none. */
@@ -204,95 +187,6 @@ function prefill(
     k: valueAt(results, 2 * layer),
     v: valueAt(results, 2 * layer + 1),
   }));
-}
-
-/** The stack of decoder layers, applied to rows of tokens in any (sub)graph. */
-class DecoderLayers {
-  readonly #config: DiaConfig;
-  readonly #target: DiaTarget;
-  readonly #cross: CrossKeysValues[];
-  readonly #bias: Value;
-  readonly #alignmentHead: AlignmentHead | undefined;
-  readonly #rope: ReturnType<typeof ropeTable>;
-  readonly #embedding: Value;
-
-  constructor(
-    config: DiaConfig,
-    target: DiaTarget,
-    cross: KeysValues[],
-    bias: Value,
-    alignmentHead: AlignmentHead | undefined,
-    g: GraphBuilder,
-  ) {
-    const c = config.decoder;
-    this.#config = config;
-    this.#target = target;
-    // Fused attention wants [R, T, heads * dim]: brought there once per run, outside the loop.
-    const fused = target.crossAttention === "mha";
-    this.#cross = cross.map(({ k, v }) => ({
-      k,
-      v,
-      flat: fused ? { k: mergeHeads(g, k), v: mergeHeads(g, v) } : undefined,
-    }));
-    this.#bias = bias;
-    this.#alignmentHead = alignmentHead;
-    this.#rope = ropeTable(g, c.max_position_embeddings, c.head_dim, c.rope_parameters.rope_theta);
-    this.#embedding = g.weight("model.decoder.embeddings.embed.weight");
-  }
-
-  /** @param tokens int64 [B, S, C]; the result's `hidden` is [2B, S, d], already normed */
-  run(g: GraphBuilder, tokens: Value, past: readonly KeysValues[]): Frame {
-    const c = this.#config.decoder;
-    const length = tokens.shape[1] ?? 1;
-    const path = (layer: number) => `model.decoder.layers.${layer}`;
-    const offsets = Array.from({ length: c.num_channels }, (_, channel) => BigInt(channel * c.vocab_size));
-    const ids = op.add(g, tokens, g.constant("int64", BigInt64Array.from(offsets), [c.num_channels]));
-    const embedded = op.reduce(g, "ReduceSum", op.gather(g, this.#embedding, ids), [2], false);
-    let x: Value = { ...op.concat(g, [embedded, embedded], 0), shape: ["2*B", length, c.hidden_size] };
-    let h = rmsNorm(g, x, `${path(0)}.pre_sa_norm`, c.norm_eps);
-    const present: KeysValues[] = [];
-    let alignment: Value | undefined;
-    for (const [layer, kv] of past.entries()) {
-      const rope = this.#rope;
-      const self = cachedSelfAttention(
-        g,
-        this.#config,
-        this.#target.selfAttention,
-        `${path(layer)}.self_attention`,
-        h,
-        kv,
-        rope,
-      );
-      present.push(self.present);
-      const afterSelf = skipRmsNorm(g, self.output, x, `${path(layer)}.pre_ca_norm`, c.norm_eps);
-      const crossKv = this.#cross[layer];
-      if (!crossKv) throw new Error(`no cross-attention for layer ${layer}`);
-      const head = this.#alignmentHead?.layer === layer ? this.#alignmentHead.head : undefined;
-      const crossed = crossAttention(
-        g,
-        this.#config,
-        `${path(layer)}.cross_attention`,
-        afterSelf.normed,
-        crossKv,
-        this.#bias,
-        head,
-      );
-      alignment = crossed.alignment ?? alignment;
-      const afterCross = skipRmsNorm(
-        g,
-        crossed.output,
-        afterSelf.sum,
-        `${path(layer)}.pre_mlp_norm`,
-        c.norm_eps,
-      );
-      const fed = gatedMlp(g, afterCross.normed, `${path(layer)}.mlp`, c.hidden_act);
-      const next = layer + 1 < c.num_hidden_layers ? `${path(layer + 1)}.pre_sa_norm` : "model.decoder.norm";
-      const out = skipRmsNorm(g, fed, afterCross.sum, next, c.norm_eps);
-      h = out.normed;
-      x = out.sum;
-    }
-    return { hidden: h, present, alignment };
-  }
 }
 
 /** Conditional and unconditional logits of the last row, float32 [B, C, V] each. */

@@ -14,8 +14,9 @@ import {
 import { createSession, float32, floatOutput, int64, type Session } from "../onnx/session.ts";
 import { openWeights } from "../weights/weight-set.ts";
 import { DiaConfig } from "./dia-config.ts";
-import { buildDiaDecoder, DIA_CPU, type DiaTarget } from "./dia-decoder.ts";
+import { buildDiaDecoder } from "./dia-decoder.ts";
 import { buildDiaEncoder } from "./dia-encoder.ts";
+import { DIA_CPU, type DiaTarget } from "./dia-layers.ts";
 
 let folder: string;
 beforeAll(async () => {

@@ -4,15 +4,15 @@ import { DacConfig } from "../../graphs/dac-config.ts";
 import { buildDacDecoder } from "../../graphs/dac-decoder.ts";
 import { buildDacEncoder } from "../../graphs/dac-encoder.ts";
 import { DiaConfig } from "../../graphs/dia-config.ts";
+import { buildDiaDecoder } from "../../graphs/dia-decoder.ts";
+import { buildDiaEncoder } from "../../graphs/dia-encoder.ts";
 import {
   type AlignmentHead,
-  buildDiaDecoder,
   DIA_CPU,
   DIA_CUDA,
   DIA_CUDA_FLOAT32,
   type DiaTarget,
-} from "../../graphs/dia-decoder.ts";
-import { buildDiaEncoder } from "../../graphs/dia-encoder.ts";
+} from "../../graphs/dia-layers.ts";
 import { createSession, type Session, type SessionOptions } from "../../onnx/session.ts";
 import { openWeights, type WeightSet } from "../../weights/weight-set.ts";
 import { weightFiles } from "./weight-files.ts";
