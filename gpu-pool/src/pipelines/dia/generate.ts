@@ -1,4 +1,4 @@
-import type { TensorValue } from "../../onnx/session.ts";
+import type { Outputs, TensorValue } from "../../onnx/session.ts";
 import { float32, floatOutput, int64 } from "../../onnx/session.ts";
 import { Mt19937 } from "../../random/index.ts";
 import { type Codes, forcedRow, promptRows } from "./delay-pattern.ts";
@@ -64,83 +64,164 @@ export async function generate(
   requests: readonly GenerationRequest[],
   options: GenerationOptions,
 ): Promise<Generation[]> {
-  const { config } = model;
-  const channels = config.decoder.num_channels;
-  const batch = requests.length;
-  const prompts = requests.map(({ prompt = [] }) => prompt);
-  const promptLength = prompts[0]?.length ?? 0;
-  if (prompts.some((p) => p.length !== promptLength)) {
-    throw new Error("dialogues of one batch need voice prompts of the same length");
-  }
-  const text = await encodeTexts(model, requests);
-  const noise = requests.map((request) => noiseSource(request, options.sampling, channels));
-  const cache = new KeyValueCache(model, batch);
-  const known = prompts.map((prompt) => promptRows(config, prompt));
-  let tok = known.map((rows) => rows.at(-1) ?? []);
-  let prompt = known.map((rows) => rows.slice(0, -1));
-  let ending: number[] = requests.map(() => -1);
-  const firstRow = promptLength + 1;
-  const rows: number[][][] = requests.map(() => []);
-  const alignment: Float32Array[][] = requests.map(() => []);
-  const { sampling } = options;
-  const greedy = sampling.temperature === 0;
-  const params = Float32Array.from({ length: 3 * batch }, (_, i) =>
-    i < batch
-      ? sampling.guidanceScale
-      : i < 2 * batch
-        ? greedy
-          ? 1
-          : 1 / sampling.temperature
-        : sampling.topP,
-  );
-  const limit = Math.max(...requests.map(({ lastRow }) => lastRow)) + config.maxDelay + 1;
+  const batch = new Batch(model, requests, options.sampling, await encodeTexts(model, requests));
   let run = options.firstRun ?? 16;
-
-  for (let at = firstRow; at < limit && ending.some((e) => e <= config.maxDelay); ) {
+  while (batch.speaking) {
     options.signal?.throwIfAborted();
-    const frames = Math.min(run, limit - at);
     const started = performance.now();
-    const forced = requests.map(({ lastRow }, b) =>
-      Array.from({ length: frames }, (_, i) => {
-        const row = forcedRow(config, prompts[b] ?? [], at + i);
-        return at + i === lastRow && (ending[b] ?? 0) < 0 ? [config.tokens.eos, ...row.slice(1)] : row;
-      }),
-    );
-    const draws = noise.map((next) => next(frames));
-    const outputs = await model.decoder.run({
-      n: int64([frames], []),
-      prompt: int64(prompt.flat(2), [batch, prompt[0]?.length ?? 0, channels]),
-      tok: int64(tok.flat(), [batch, channels]),
-      ending: int64(ending, [batch]),
-      past_k: cache.keys,
-      past_v: cache.values,
-      ...text.feeds,
-      forced: int64(byFrame(forced, frames), [frames, batch, channels]),
-      gumbel: float32(interleave(draws, frames), [frames, batch, channels, sampling.topK]),
-      params: float32(params, [3, batch]),
-    });
-    const tokens = Array.from(outputs.tokens?.data ?? [], Number);
-    const made = tokens.length / (batch * channels);
-    const attended = outputs.alignment ? floatOutput(outputs, "alignment") : undefined;
-    for (let i = 0; i < made; i++) {
-      for (let b = 0; b < batch; b++) {
-        const from = (i * batch + b) * channels;
-        rows[b]?.push(tokens.slice(from, from + channels));
-        const weights = (i * batch + b) * text.length;
-        if (attended) alignment[b]?.push(attended.slice(weights, weights + text.length));
-      }
-    }
-    cache.append(outputs.new_k, outputs.new_v);
-    ending = Array.from(outputs.ended?.data ?? [], Number);
-    tok = rows.map((list) => list.at(-1) ?? []);
-    prompt = requests.map(() => []);
-    at += made;
-    await options.onRows?.(at - firstRow);
+    const frames = await batch.run(run);
+    await options.onRows?.(batch.rowCount);
     run = nextRun(model, run, frames, performance.now() - started);
     // The event loop gets its turn: a cancel arrives as a message.
     await new Promise((resolve) => setImmediate(resolve));
   }
-  return requests.map((request, b) => finish(model, request, rows[b] ?? [], alignment[b] ?? [], firstRow));
+  return requests.map((request, b) => batch.result(request, b));
+}
+
+interface EncodedTexts {
+  /** Bytes of the longest text. */
+  readonly length: number;
+  readonly feeds: Record<string, TensorValue>;
+}
+
+/** Dialogues that are made together: their rows so far and what the next run needs. */
+class Batch {
+  readonly #model: DiaModel;
+  readonly #requests: readonly GenerationRequest[];
+  readonly #topK: number;
+  readonly #text: EncodedTexts;
+  readonly #params: Float32Array;
+  readonly #noise: ((frames: number) => Float32Array)[];
+  readonly #cache: KeyValueCache;
+  readonly #firstRow: number;
+  readonly #limit: number;
+  readonly #rows: number[][][];
+  readonly #alignment: Float32Array[][];
+  /** Rows before the next one that the model has not seen yet; the last of them is fed as `tok`. */
+  #unseen: number[][][];
+  #ending: number[];
+
+  constructor(
+    model: DiaModel,
+    requests: readonly GenerationRequest[],
+    sampling: Sampling,
+    text: EncodedTexts,
+  ) {
+    const { config } = model;
+    const prompts = requests.map(({ prompt = [] }) => prompt);
+    const promptLength = prompts[0]?.length ?? 0;
+    if (prompts.some((p) => p.length !== promptLength)) {
+      throw new Error("dialogues of one batch need voice prompts of the same length");
+    }
+    this.#model = model;
+    this.#requests = requests;
+    this.#topK = sampling.topK;
+    this.#text = text;
+    this.#params = samplingParams(sampling, requests.length);
+    this.#noise = requests.map((request) => noiseSource(request, sampling, config.decoder.num_channels));
+    this.#cache = new KeyValueCache(model, requests.length);
+    this.#firstRow = promptLength + 1;
+    this.#limit = Math.max(...requests.map(({ lastRow }) => lastRow)) + config.maxDelay + 1;
+    this.#rows = requests.map(() => []);
+    this.#alignment = requests.map(() => []);
+    this.#unseen = prompts.map((prompt) => promptRows(config, prompt));
+    this.#ending = requests.map(() => -1);
+  }
+
+  get rowCount(): number {
+    return this.#rows[0]?.length ?? 0;
+  }
+
+  get #at(): number {
+    return this.#firstRow + this.rowCount;
+  }
+
+  get speaking(): boolean {
+    return this.#at < this.#limit && this.#ending.some((e) => e <= this.#model.config.maxDelay);
+  }
+
+  /** Makes up to `wanted` frames. @returns how many it asked for */
+  async run(wanted: number): Promise<number> {
+    const { decoder } = this.#model;
+    const channels = this.#model.config.decoder.num_channels;
+    const batch = this.#requests.length;
+    const frames = Math.min(wanted, this.#limit - this.#at);
+    const draws = this.#noise.map((next) => next(frames));
+    const promptRowCount = (this.#unseen[0]?.length ?? 1) - 1;
+    const outputs = await decoder.run({
+      n: int64([frames], []),
+      prompt: int64(this.#unseen.flatMap((rows) => rows.slice(0, -1)).flat(), [
+        batch,
+        promptRowCount,
+        channels,
+      ]),
+      tok: int64(
+        this.#unseen.flatMap((rows) => rows.at(-1) ?? []),
+        [batch, channels],
+      ),
+      ending: int64(this.#ending, [batch]),
+      past_k: this.#cache.keys,
+      past_v: this.#cache.values,
+      ...this.#text.feeds,
+      forced: int64(this.#forced(frames), [frames, batch, channels]),
+      gumbel: float32(interleave(draws, frames), [frames, batch, channels, this.#topK]),
+      params: float32(this.#params, [3, batch]),
+    });
+    this.#keep(outputs);
+    return frames;
+  }
+
+  /** Rows that the delay pattern or the length limit decide, frame by frame. */
+  #forced(frames: number): number[] {
+    const { config } = this.#model;
+    return Array.from({ length: frames }, (_, i) =>
+      this.#requests.flatMap(({ prompt = [], lastRow }, b) => {
+        const row = forcedRow(config, prompt, this.#at + i);
+        const cut = this.#at + i === lastRow && (this.#ending[b] ?? 0) < 0;
+        return cut ? [config.tokens.eos, ...row.slice(1)] : row;
+      }),
+    ).flat();
+  }
+
+  #keep(outputs: Outputs): void {
+    const channels = this.#model.config.decoder.num_channels;
+    const batch = this.#requests.length;
+    const tokens = Array.from(outputs.tokens?.data ?? [], Number);
+    const attended = outputs.alignment ? floatOutput(outputs, "alignment") : undefined;
+    const { length } = this.#text;
+    for (let i = 0; i < tokens.length / channels; i++) {
+      const b = i % batch;
+      this.#rows[b]?.push(tokens.slice(i * channels, (i + 1) * channels));
+      if (attended) this.#alignment[b]?.push(attended.slice(i * length, (i + 1) * length));
+    }
+    this.#cache.append(outputs.new_k, outputs.new_v);
+    this.#ending = Array.from(outputs.ended?.data ?? [], Number);
+    this.#unseen = this.#rows.map((rows) => rows.slice(-1));
+  }
+
+  result(request: GenerationRequest, b: number): Generation {
+    const rows = this.#rows[b] ?? [];
+    const { tokens, maxDelay } = this.#model.config;
+    const found = rows.findIndex((row) => row[0] === tokens.eos);
+    const end = found < 0 ? rows.length : found;
+    const length = Math.min(rows.length, end + maxDelay + 1);
+    const endRow = this.#firstRow + end;
+    return {
+      rows: rows.slice(0, length),
+      firstRow: this.#firstRow,
+      endRow,
+      finished: found >= 0 && endRow < request.lastRow,
+      alignment: (this.#alignment[b] ?? []).slice(0, length),
+    };
+  }
+}
+
+/** `params` of the decoder: guidance scale, 1 / temperature and top-p for each dialogue. */
+function samplingParams(sampling: Sampling, batch: number): Float32Array {
+  // Temperature 0 comes without noise, so that any scale gives the best candidate.
+  const inverse = sampling.temperature === 0 ? 1 : 1 / sampling.temperature;
+  const rows = [sampling.guidanceScale, inverse, sampling.topP];
+  return Float32Array.from({ length: 3 * batch }, (_, i) => rows[Math.floor(i / batch)] ?? 0);
 }
 
 function nextRun(model: DiaModel, run: number, frames: number, milliseconds: number): number {
@@ -149,27 +230,6 @@ function nextRun(model: DiaModel, run: number, frames: number, milliseconds: num
   // On a GPU one fixed size keeps its plans warm.
   if (device === "cuda") return MAX_RUN.cuda;
   return Math.max(4, Math.min(MAX_RUN.cpu, run * 2, affordable));
-}
-
-function finish(
-  model: DiaModel,
-  request: GenerationRequest,
-  rows: number[][],
-  alignment: Float32Array[],
-  firstRow: number,
-): Generation {
-  const { eos } = model.config.tokens;
-  const found = rows.findIndex((row) => row[0] === eos);
-  const end = found < 0 ? rows.length : found;
-  const length = Math.min(rows.length, end + model.config.maxDelay + 1);
-  const endRow = firstRow + end;
-  return {
-    rows: rows.slice(0, length),
-    firstRow,
-    endRow,
-    finished: found >= 0 && endRow < request.lastRow,
-    alignment: alignment.slice(0, length),
-  };
 }
 
 /** Noise of the next frames of one dialogue, `[frames * channels * topK]`. */
@@ -208,15 +268,8 @@ function interleave(draws: readonly Float32Array[], frames: number): Float32Arra
   return out;
 }
 
-function byFrame(perDialogue: readonly number[][][], frames: number): number[] {
-  return Array.from({ length: frames }, (_, i) => perDialogue.flatMap((rows) => rows[i] ?? [])).flat();
-}
-
 /** Runs the text encoder for all dialogues: conditional rows first, then as many of zeros. */
-async function encodeTexts(
-  model: DiaModel,
-  requests: readonly GenerationRequest[],
-): Promise<{ length: number; feeds: Record<string, TensorValue> }> {
+async function encodeTexts(model: DiaModel, requests: readonly GenerationRequest[]): Promise<EncodedTexts> {
   const length = Math.max(...requests.map(({ text }) => text.length));
   const { max_position_embeddings: longest } = model.config.encoder;
   if (length > longest)
