@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { SafetensorsDtype } from "../../weights/safetensors.ts";
 import { WeightSet } from "../../weights/weight-set.ts";
 import { type Dim, dimFactors, mulDims, type Shape } from "./dims.ts";
@@ -184,7 +185,8 @@ export class GraphBuilder {
   /** A constant from raw elements; float16 takes bit patterns. */
   constant(dtype: DType, data: TypedData, shape: readonly number[]): Value {
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice();
-    const key = `constant ${dtype} ${shape.join(",")} ${Buffer.from(bytes).toString("base64")}`;
+    const content = bytes.length <= 64 ? bytes : createHash("sha1").update(bytes).digest();
+    const key = `constant ${dtype} ${shape.join(",")} ${Buffer.from(content).toString("base64")}`;
     return this.once(key, () => {
       const name = this.freshName("constant");
       this.#initializers.push({ name, dims: [...shape], dataType: ONNX_TYPE[dtype], rawData: bytes });
@@ -352,14 +354,19 @@ export class GraphBuilder {
   ): void {
     for (const { shape } of outputs) this.#shared.shapes.set(shape.join(), shape);
     this.#nodes.push({
-      input: inputs.map((v) => v?.name ?? ""),
-      output: outputs.map((v) => v.name),
+      input: withoutTrailingGaps(inputs.map((v) => v?.name ?? "")),
+      output: withoutTrailingGaps(outputs.map((v) => v.name)),
       name: this.freshName(`node_${opType}`),
       opType,
       domain,
       attribute: Object.entries(attributes).map(([key, value]) => encodeAttribute(key, value)),
     });
   }
+}
+
+/** Some kernels count inputs instead of asking which are there, so that an empty last name crashes them. */
+function withoutTrailingGaps(names: string[]): string[] {
+  return names.slice(0, names.findLastIndex((name) => name !== "") + 1);
 }
 
 /** Number of elements of a shape, as a dimension. */

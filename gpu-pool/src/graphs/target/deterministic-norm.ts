@@ -76,6 +76,17 @@ function groupMeans(g: GraphBuilder, x: Value, groups: number, together: number,
 /** [groups, pixels * channels] of ones where a channel belongs to the group. */
 function groupMask(g: GraphBuilder, groups: number, together: number, channels: number, like: Value): Value {
   const length = together * channels;
+  const key = `group mask ${groups} ${length} ${channels} ${like.dtype}`;
+  return g.once(key, () => makeGroupMask(g, groups, length, channels, like));
+}
+
+function makeGroupMask(
+  g: GraphBuilder,
+  groups: number,
+  length: number,
+  channels: number,
+  like: Value,
+): Value {
   const perGroup = channels / groups;
   const mask = Float32Array.from({ length: groups * length }, (_, i) => {
     const group = Math.floor(i / length);

@@ -6,7 +6,7 @@ export interface NhwcKernels {
   /** 3x3 convolution of [N, H, W, C] with the torch weight [out, in, 3, 3] at `path`. */
   conv(g: GraphBuilder, x: Value, path: string, options: ConvOptions, bias?: Value): Value;
   groupNorm(g: GraphBuilder, x: Value, path: string, options: GroupNormOptions): Value;
-  /** Group norm of `x + skip (+ bias)`; `skip` has the shape of `x` or is [N, C], the same for all pixels. */
+  /** Group norm of `x + skip (+ bias)`; `skip` has the shape of `x`. */
   skipGroupNorm(
     g: GraphBuilder,
     x: Value,
@@ -15,6 +15,15 @@ export interface NhwcKernels {
     bias: Value | undefined,
     options: GroupNormOptions,
   ): { normed: Value; sum: Value };
+  /** Group norm of `x + shift (+ bias)` with `shift` [N, C], where nobody needs the sum. */
+  shiftedGroupNorm(
+    g: GraphBuilder,
+    x: Value,
+    path: string,
+    shift: Value,
+    bias: Value | undefined,
+    options: GroupNormOptions,
+  ): Value;
   /** `left * gelu(right)` of the halves of `x + bias`. */
   biasSplitGelu(g: GraphBuilder, x: Value, bias: Value): Value;
   /** `x + bias + skip` of [N, S, C] values. */
@@ -25,11 +34,6 @@ const CONTRIB = "com.microsoft";
 
 function silu(g: GraphBuilder, x: Value): Value {
   return g.node("QuickGelu", [x], {}, { alpha: { f: 1 } }, CONTRIB);
-}
-
-/** [N, C] as [N, 1, 1, C] beside a map. */
-function beside(g: GraphBuilder, x: Value, skip: Value): Value {
-  return skip.shape.length === x.shape.length ? skip : op.unsqueeze(g, skip, [1, 2]);
 }
 
 /** A function that makes `normed` from a summed map [N, H, W, C]. */
@@ -51,11 +55,19 @@ export const plainGroupNorm: NormForm = (g, x, path, { groups, epsilon, silu: ac
   return op.cast(g, activate ? silu(g, shifted) : shifted, x.dtype);
 };
 
-function addThenNorm(form: NormForm): NhwcKernels["skipGroupNorm"] {
-  return (g, x, path, skip, bias, options) => {
-    const biased = bias ? op.add(g, x, bias) : x;
-    const sum = op.add(g, biased, beside(g, x, skip));
-    return { normed: form(g, sum, path, options), sum };
+/** The norms of sums where no kernel adds. */
+function addThenNorm(form: NormForm): Pick<NhwcKernels, "groupNorm" | "skipGroupNorm" | "shiftedGroupNorm"> {
+  const biased = (g: GraphBuilder, x: Value, bias: Value | undefined) => (bias ? op.add(g, x, bias) : x);
+  return {
+    groupNorm: form,
+    skipGroupNorm(g, x, path, skip, bias, options) {
+      const sum = op.add(g, biased(g, x, bias), skip);
+      return { normed: form(g, sum, path, options), sum };
+    },
+    shiftedGroupNorm(g, x, path, shift, bias, options) {
+      const row = op.unsqueeze(g, biased(g, shift, bias), [1, 2]);
+      return form(g, op.add(g, x, row), path, options);
+    },
   };
 }
 
@@ -79,8 +91,7 @@ export const plainKernels: NhwcKernels = {
     const y = g.node("Conv", inputs, { shape: [n, outChannels, h, w] }, attributes);
     return op.transpose(g, y, [0, 2, 3, 1]);
   },
-  groupNorm: plainGroupNorm,
-  skipGroupNorm: addThenNorm(plainGroupNorm),
+  ...addThenNorm(plainGroupNorm),
   biasSplitGelu: plainSplitGelu,
   biasAdd: (g, x, bias, skip) => op.add(g, op.add(g, x, bias), skip),
 };
@@ -124,6 +135,10 @@ export function fusedKernels(): NhwcKernels {
       if (!normed || !sum) throw new Error("SkipGroupNorm made no output");
       return { normed, sum };
     },
+    shiftedGroupNorm(g, x, path, shift, bias, options) {
+      if (!fits(x, options)) return plainKernels.shiftedGroupNorm(g, x, path, shift, bias, options);
+      return g.node("SkipGroupNorm", [x, ...affine(g, path), shift, bias], {}, norm(options), CONTRIB);
+    },
     biasSplitGelu(g, x, bias) {
       const width = x.shape.at(-1);
       if (typeof width !== "number" || !SPLIT_GELU_WIDTHS.has(width / 2)) return plainSplitGelu(g, x, bias);
@@ -157,5 +172,5 @@ function nhwcConv(
 
 /** The same kernels with another form of group norm. */
 export function withGroupNorm(kernels: NhwcKernels, form: NormForm): NhwcKernels {
-  return { ...kernels, groupNorm: form, skipGroupNorm: addThenNorm(form) };
+  return { ...kernels, ...addThenNorm(form) };
 }

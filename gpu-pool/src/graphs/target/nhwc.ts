@@ -144,11 +144,13 @@ function attentionOps(g: GraphBuilder, { temporalPacking }: NhwcOptions) {
 /** Additive mask [1, 1, P*F, P*F]: each of P clips sees its own F frames only. */
 function blockDiagonalMask(g: GraphBuilder, clips: number, frames: number): Value {
   const size = clips * frames;
-  const mask = Float32Array.from({ length: size * size }, (_, i) => {
-    const same = Math.floor(i / size / frames) === Math.floor((i % size) / frames);
-    return same ? 0 : -1e4;
+  return g.once(`frame mask ${clips} ${frames}`, () => {
+    const mask = Float32Array.from({ length: size * size }, (_, i) => {
+      const same = Math.floor(i / size / frames) === Math.floor((i % size) / frames);
+      return same ? 0 : -1e4;
+    });
+    return op.floats(g, mask, [1, 1, size, size]);
   });
-  return op.floats(g, mask, [1, 1, size, size]);
 }
 
 function nhwcMap(value: Value): FeatureMap {
@@ -211,7 +213,7 @@ function mapOps(g: GraphBuilder, { kernels }: NhwcOptions) {
     },
     groupNormShifted({ result, bias }, shift, path, options) {
       const rows = shift ?? zeroRows(g, result);
-      return nhwcMap(kernels.skipGroupNorm(g, result.value, path, rows, bias, options).normed);
+      return nhwcMap(kernels.shiftedGroupNorm(g, result.value, path, rows, bias, options));
     },
     settleMap: (stream: Residual<FeatureMap>) => settleMapValue(g, kernels, stream),
     concatChannels: (a: FeatureMap, b: FeatureMap) => nhwcMap(op.concat(g, [a.value, b.value], 3)),
