@@ -11,7 +11,8 @@ export function defaultWeight(character: CharacterManifest, count: number): numb
 }
 
 /**
- * The characters of a clip. Without a choice they are those that the prompt names by a trigger word.
+ * The characters of a clip. Without a choice (absent or empty) they are those that the prompt names by a trigger
+ * word.
  * @throws Error naming the pack's characters when one is unknown or named twice
  */
 export function chooseCharacters(
@@ -19,7 +20,7 @@ export function chooseCharacters(
   chosen: ClipSpec["characters"] | undefined,
   prompt: string,
 ): ChosenCharacter[] {
-  if (!chosen) {
+  if (!chosen || chosen.length === 0) {
     const named = known.filter((character) => names(prompt, character));
     return named.map((manifest) => ({ manifest, weight: defaultWeight(manifest, named.length) }));
   }

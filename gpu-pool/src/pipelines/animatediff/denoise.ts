@@ -4,6 +4,7 @@ import { breathe } from "./breathe.ts";
 import type { DenoiseState } from "./checkpoint.ts";
 import { guide, isGuided } from "./guidance.ts";
 import { accumulate, divideFrames, gatherFrames, type LatentShape } from "./latents.ts";
+import { isOutOfMemory } from "./memory.ts";
 import type { Prediction, WindowPredictor } from "./predict.ts";
 import type { ResolvedClip } from "./settings.ts";
 import { contextWindows, pyramidWeights } from "./windows.ts";
@@ -12,6 +13,8 @@ import { contextWindows, pyramidWeights } from "./windows.ts";
 export interface DenoiseHooks {
   /** Called before every UNet pass; throws to stop. */
   check(stepsDone: number): void;
+  /** Called when the device ran out of memory; false gives up. The step is then done again. */
+  onOutOfMemory(): boolean;
   /** `x0` is the model's present guess of the finished latents. */
   onStep(state: DenoiseState, x0: Float32Array, seconds: number): Promise<void>;
 }
@@ -32,13 +35,26 @@ export async function denoise(
   let current = state;
   for (let step = state.step; step < scheduler.timesteps.length; step++) {
     const start = performance.now();
-    const output = await guidedPrediction(clip, shape, predictor, current.latents, step, hooks);
+    const output = await persistently(hooks, () =>
+      guidedPrediction(clip, shape, predictor, current.latents, step, hooks),
+    );
     const noise = needsNoise(scheduler, step) ? random.randn(current.latents.length) : undefined;
     const { sample, x0 } = schedulerStep(scheduler, step, current.latents, output, current.previousX0, noise);
     current = { ...current, step: step + 1, latents: sample, previousX0: x0, random: random.save() };
     await hooks.onStep(current, x0, (performance.now() - start) / 1000);
   }
   return current;
+}
+
+/** Tries again with less memory, as long as there are ways to use less. */
+async function persistently<T>(hooks: DenoiseHooks, work: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isOutOfMemory(error) || !hooks.onOutOfMemory()) throw error;
+    }
+  }
 }
 
 /** Guided model output for all frames: windows are averaged with pyramid weights before guidance is applied. */

@@ -31,7 +31,8 @@ export async function loadTextModel(
     lora: true,
     normedHiddenStates: family === "sd15" ? skips : [],
   });
-  const session = await createSession(model, options.cacheDir, sessionOptions(options));
+  const open = () => createSession(model, options.cacheDir, sessionOptions(options));
+  const kept = options.smallMemory ? undefined : await open();
   const projected = model.outputs.some((output) => output.name === "text_embeds");
   return {
     tokenizer,
@@ -39,11 +40,17 @@ export async function loadTextModel(
     pooledWidth: projected ? (config.projection_dim ?? config.hidden_size) : 0,
     loraTargets: model.loraTargets,
     loraType: target.dtype,
-    encode: (ids, clipSkip, lora) => {
+    encode: async (ids, clipSkip, lora) => {
       const output = hiddenOutput(family, layers, clipSkip);
-      return encode(session, ids, output, projected, lora);
+      if (kept) return encode(kept, ids, output, projected, lora);
+      const session = await open();
+      try {
+        return await encode(session, ids, output, projected, lora);
+      } finally {
+        await session.release();
+      }
     },
-    close: () => session.release(),
+    close: async () => kept?.release(),
   };
 }
 

@@ -27,7 +27,15 @@ export async function loadAnimateDiff(pack: Pack, options: LoadOptions): Promise
   try {
     const adapters = await loadAdapters(pack, models);
     const loadSeconds = (performance.now() - start) / 1000;
-    return new AnimateDiff({ manifest: pack.manifest, schedulerJson, models, adapters, loadSeconds });
+    const smallMemory = options.smallMemory ?? false;
+    return new AnimateDiff({
+      manifest: pack.manifest,
+      schedulerJson,
+      models,
+      adapters,
+      loadSeconds,
+      smallMemory,
+    });
   } catch (error) {
     await models.close();
     throw error;

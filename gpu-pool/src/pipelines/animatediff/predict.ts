@@ -2,6 +2,7 @@ import { joinAdapters, type WeightedAdapter } from "../../lora/index.ts";
 import type { Feeds } from "../../onnx/session.ts";
 import { contextAt, type EncodedPrompts } from "./encode.ts";
 import type { LatentShape } from "./latents.ts";
+import type { MemoryLadder } from "./memory.ts";
 import type { PictureModels, Unet } from "./models.ts";
 import type { CharacterFocus } from "./types.ts";
 import type { FrameWindow } from "./windows.ts";
@@ -10,6 +11,12 @@ import type { FrameWindow } from "./windows.ts";
 export interface Prediction {
   cond: Float32Array;
   uncond: Float32Array | undefined;
+}
+
+/** The text of one batch row. */
+interface Row {
+  context: Float32Array;
+  pooled: Float32Array;
 }
 
 export interface CharacterAdapter extends WeightedAdapter {
@@ -25,6 +32,7 @@ export class WindowPredictor {
   readonly #prompts: EncodedPrompts;
   readonly #adapters: readonly CharacterAdapter[];
   readonly #focus: CharacterFocus | undefined;
+  readonly #memory: MemoryLadder;
   /** Joined adapters by their weights: the same few mixes come back at every step. */
   readonly #mixes = new Map<string, Feeds>();
 
@@ -33,12 +41,14 @@ export class WindowPredictor {
     prompts: EncodedPrompts,
     adapters: readonly CharacterAdapter[],
     focus: CharacterFocus | undefined,
+    memory: MemoryLadder,
   ) {
     this.#unet = models.unet;
     this.#factor = models.vae.factor;
     this.#prompts = prompts;
     this.#adapters = adapters;
     this.#focus = focus;
+    this.#memory = memory;
   }
 
   /** @param sample [channels, window frames, height, width], scaled for the model */
@@ -50,28 +60,43 @@ export class WindowPredictor {
     guided: boolean,
   ): Promise<Prediction> {
     const { positive, negative } = this.#prompts;
-    const contexts =
-      positive.length > 1 ? window.map((frame) => contextAt(positive, frame)) : [contextAt(positive, 0)];
-    const pooled = positive[0]?.conditioning.pooled ?? new Float32Array(0);
-    const negatives = guided ? contexts.map(() => negative.context) : [];
-    const batch = guided ? 2 : 1;
-    const output = await this.#unet.predict({
-      batch,
+    const travels = positive.length > 1;
+    const frames = travels ? window : window.slice(0, 1);
+    const cond: Row = {
+      context: concat(frames.map((frame) => contextAt(positive, frame))),
+      pooled: positive[0]?.conditioning.pooled ?? new Float32Array(0),
+    };
+    const uncond: Row = { context: concat(frames.map(() => negative.context)), pooled: negative.pooled };
+    const pass = (rows: readonly Row[]) => this.#pass(rows, frames.length, sample, shape, window, timestep);
+    if (!guided) return { cond: await pass([cond]), uncond: undefined };
+    if (this.#memory.halves) return { uncond: await pass([uncond]), cond: await pass([cond]) };
+    const both = await pass([uncond, cond]);
+    return { uncond: both.subarray(0, sample.length), cond: both.subarray(sample.length) };
+  }
+
+  #pass(
+    rows: readonly Row[],
+    contextRows: number,
+    sample: Float32Array,
+    shape: LatentShape,
+    window: FrameWindow,
+    timestep: number,
+  ): Promise<Float32Array> {
+    return this.#unet.predict({
+      batch: rows.length,
       frames: window.length,
       height: shape.height,
       width: shape.width,
       pixelHeight: shape.height * this.#factor,
       pixelWidth: shape.width * this.#factor,
-      sample: guided ? concat([sample, sample]) : sample,
+      sample: concat(rows.map(() => sample)),
       timestep,
-      context: concat([...negatives, ...contexts]),
-      contextRows: negatives.length + contexts.length,
-      tokens: negative.tokens,
-      pooled: guided ? concat([negative.pooled, pooled]) : pooled,
+      context: concat(rows.map((row) => row.context)),
+      contextRows: rows.length * contextRows,
+      tokens: this.#prompts.negative.tokens,
+      pooled: concat(rows.map((row) => row.pooled)),
       lora: this.#lora(window),
     });
-    if (!guided) return { cond: output, uncond: undefined };
-    return { uncond: output.subarray(0, sample.length), cond: output.subarray(sample.length) };
   }
 
   #lora(window: FrameWindow): Feeds {

@@ -9,6 +9,7 @@ import { type EncodedPrompts, encodePrompts } from "./encode.ts";
 import { imageLatents } from "./first-image.ts";
 import { freeInit } from "./free-init.ts";
 import type { LatentShape } from "./latents.ts";
+import { MemoryLadder } from "./memory.ts";
 import type { PictureModels } from "./models.ts";
 import { type CharacterAdapter, WindowPredictor } from "./predict.ts";
 import { initialLatents, initialNoise } from "./prepare.ts";
@@ -31,6 +32,8 @@ export interface PipelineParts {
   /** LoRAs by character name. */
   adapters: ReadonlyMap<string, LoraAdapter>;
   loadSeconds: number;
+  /** Guidance in halves and one frame at a time in the VAE. */
+  smallMemory: boolean;
 }
 
 const PREVIEW_SECONDS = 2.5;
@@ -46,6 +49,7 @@ export class Run {
   readonly #timings: StageTiming[] = [];
   readonly #warnings: Warning[];
   readonly #adapters: CharacterAdapter[];
+  readonly #memory: MemoryLadder;
   #lastPreview = Number.NEGATIVE_INFINITY;
 
   constructor(parts: PipelineParts, settings: ClipSettings, clip: ResolvedClip, options: GenerateOptions) {
@@ -54,6 +58,7 @@ export class Run {
     this.#clip = clip;
     this.#options = options;
     this.#warnings = clip.warnings;
+    this.#memory = new MemoryLadder(clip.windows, parts.smallMemory);
     this.#shape = {
       channels: unet.channels,
       frames: clip.windows.frames,
@@ -95,6 +100,11 @@ export class Run {
     const predictor = this.#predictor(prompts);
     const hooks = {
       check: (done: number) => this.#check(done),
+      onOutOfMemory: () => {
+        const warning = this.#memory.stepDown();
+        if (warning) this.#warnings.push(warning);
+        return warning !== undefined;
+      },
       onStep: (current: DenoiseState, x0: Float32Array, seconds: number) =>
         this.#afterStep(current, x0, seconds),
     };
@@ -112,7 +122,8 @@ export class Run {
     const { models } = this.#parts;
     const { characters, blend } = this.#clip;
     const { focus } = this.#options;
-    const make = (adapters: CharacterAdapter[]) => new WindowPredictor(models, prompts, adapters, focus);
+    const make = (adapters: CharacterAdapter[]) =>
+      new WindowPredictor(models, prompts, adapters, focus, this.#memory);
     if (blend !== "regional" || this.#adapters.length < 2) return make(this.#adapters);
     const regions = this.#adapters.map((adapter) => {
       const character = characters.find(({ manifest }) => manifest.name === adapter.name);
@@ -135,10 +146,11 @@ export class Run {
     this.#options.onLatents?.(latents);
     const frameBytes = width * height * 3;
     const all = new Uint8Array(frames * frameBytes);
-    for (let first = 0; first < frames; first += DECODE_CHUNK) {
+    const size = this.#parts.smallMemory ? 1 : DECODE_CHUNK;
+    for (let first = 0; first < frames; first += size) {
       await breathe();
       this.#check(this.#steps);
-      const indices = Array.from({ length: Math.min(DECODE_CHUNK, frames - first) }, (_, i) => first + i);
+      const indices = Array.from({ length: Math.min(size, frames - first) }, (_, i) => first + i);
       const chunk = await decodeFrames(this.#parts.models.vae, latents, this.#shape, indices, this.#warnings);
       all.set(chunk.data, first * frameBytes);
       await this.#options.onFrames?.(chunk, first);

@@ -9,8 +9,11 @@ export interface LoadOptions {
   threads?: number;
   /** Bit-stable results on a GPU, at some cost in time. The CPU is always bit-stable. */
   deterministic?: boolean;
-  /** On a GPU: parts of the motion feed-forwards. 4 saves 6 GiB at 1024x1024 for 1 % of the time. */
-  feedForwardChunks?: number;
+  /**
+   * Fits small GPUs: guidance in two passes, motion feed-forwards in four parts, text encoders in memory only while
+   * they work, the VAE one frame at a time.
+   */
+  smallMemory?: boolean;
 }
 
 /** What the model loaders need besides. */

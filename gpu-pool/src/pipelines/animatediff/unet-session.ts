@@ -7,6 +7,9 @@ import type { WeightSet } from "../../weights/weight-set.ts";
 import { sessionOptions, targetOf } from "./device.ts";
 import type { LoadOptions } from "./types.ts";
 
+/** Saves 6 GiB at 1024x1024 for 1 % of the time. */
+const SMALL_MEMORY_CHUNKS = 4;
+
 export interface PassSize {
   batch: number;
   frames: number;
@@ -69,7 +72,7 @@ export class UnetSession {
   #plan(size: PassSize): { plan: UnetPlan | undefined; sizes: UnetSizes } {
     if (this.#options.device === "cpu") return { plan: undefined, sizes: SYMBOLIC_UNET_SIZES };
     // One graph for guided and unguided steps: what fits both.
-    const chunks = this.#options.feedForwardChunks;
+    const chunks = this.#options.smallMemory ? SMALL_MEMORY_CHUNKS : 1;
     const [single, double] = [1, 2].map((batch) => planUnet(this.#shape, { ...size, batch }, chunks));
     const plan = {
       temporalPacking: Math.min(single?.temporalPacking ?? 1, double?.temporalPacking ?? 1),
