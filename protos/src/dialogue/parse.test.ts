@@ -82,9 +82,33 @@ describe("speakers", () => {
     expect(pairs("[S1] Hi. [S2] Bye. [S1]")).toHaveLength(2);
   });
 
+  test("other ways to mark a turn", () => {
+    expect(pairs("S1: Hello S2: Hi")).toEqual([
+      ["S1", "Hello"],
+      ["S2", "Hi"],
+    ]);
+    const pair = [
+      ["temo", "hello."],
+      ["felfel", "hi."],
+    ];
+    expect(pairs("[S1] Temo says: hello. [S2] Felfel replies: hi.")).toEqual(pair);
+    expect(pairs("Temo - hello.\nFelfel — hi.")).toEqual(pair);
+    expect(pairs('"Temo": hello. "Felfel": hi.')).toEqual(pair);
+    expect(pairs("(Temo) hello.\n(Felfel) hi.")).toEqual(pair);
+    expect(pairs("- Temo: hello.\n- Felfel: hi.")).toEqual(pair);
+    expect(pairs("[S1]Temo:hello.[S2]Felfel:hi.")).toEqual(pair);
+    expect(pairs("• One\n• Two")).toEqual([
+      ["S1", "One"],
+      ["S1", "Two"],
+    ]);
+  });
+
   test("names inside a sentence and colons in speech are spoken", () => {
     expect(pairs("Temo: I told Felfel: run at 7:30! Remember: be quick.")).toEqual([
       ["temo", "I told Felfel: run at 7:30! Remember: be quick."],
+    ]);
+    expect(pairs("This is amazing: look. Countdown: three, two, one. Part 2: go!")).toEqual([
+      ["S1", "This is amazing: look. Countdown: three, two, one. Part 2: go!"],
     ]);
   });
 });
@@ -121,6 +145,9 @@ describe("refusals name the problem and the place", () => {
     ],
     ["[S1] Bob: Hello.", "unknown_speaker", "column 6"],
     ["[Bob] Hello.", "unknown_speaker", "Bob"],
+    ["Temo: Hi! Bob: Hello.", "unknown_speaker", 'column 11: unknown speaker "Bob"'],
+    ["Both: Hello.", "unknown_speaker", "Both"],
+    ["Temo and Felfel: Hello.", "unknown_speaker", "one to a line"],
     ["[S3] Hello.", "unknown_speaker", "[S3] is bound to no character"],
     ["[S0] Hello.", "unknown_speaker", "[S0]"],
     ["[S1] [S2] Hello.", "empty_line", "column 1: [S1] has nothing to say"],
@@ -179,7 +206,21 @@ test("any text gives lines within the limits or a DialogueError", () => {
 });
 
 test("hostile scripts take linear time", () => {
-  for (const unit of ["[", "(", "*", "Temo", "Temo (", "a b ", "[S1", ": ", "(((("]) {
+  for (const unit of [
+    "[",
+    "(",
+    "*",
+    "Temo",
+    "Temo (",
+    "a b ",
+    "[S1",
+    ": ",
+    "((((",
+    "S1: ",
+    "- ",
+    "Temo says",
+    "Temo and ",
+  ]) {
     try {
       parse(unit.repeat(Math.floor(60_000 / unit.length)));
     } catch (error) {
