@@ -145,13 +145,13 @@ async function readLayer(
 async function readAlpha(name: string, entry: TensorEntry): Promise<number> {
   if (entry.shape.reduce((product, size) => product * size, 1) !== 1)
     throw new LoraError(name, `${entry.key} is not one number`);
-  const values = entry.dtype.startsWith("I") ? undefined : await readFinite(name, entry);
-  const alpha = values?.[0];
-  if (alpha === undefined) throw new LoraError(name, `${entry.key} holds ${entry.dtype}, expected a float`);
+  const [alpha = 0] = await readFinite(name, entry);
   return alpha;
 }
 
 async function readFinite(name: string, entry: TensorEntry): Promise<Float32Array> {
+  if (!entry.dtype.startsWith("F") && entry.dtype !== "BF16")
+    throw new LoraError(name, `${entry.key} holds ${entry.dtype}, expected floating-point numbers`);
   const values = await readFloat32(entry);
   if (!values.every(Number.isFinite))
     throw new LoraError(name, `${entry.key} holds numbers that are not finite`);
