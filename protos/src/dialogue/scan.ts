@@ -23,6 +23,7 @@ const TAG = /\[\s*(?:s|speaker)\s*(\d{1,3})\s*\](?:[ \t]*[:：])?/iuy;
 const BRACKETS = /\[([^[\]\n]{1,80})\](?:[ \t]*[:：])?/uy;
 const PARENTHESES = /\(([^()\n]{1,80})\)/uy;
 const ASTERISKS = /\*([^*\n]{1,80})\*/uy;
+const ASIDES: Readonly<Record<string, RegExp>> = { "[": BRACKETS, "(": PARENTHESES, "*": ASTERISKS };
 const WORD = "\\p{L}[\\p{L}\\p{M}\\p{N}_'’-]{0,40}";
 const VERB = "says|said|asks|asked|replies|replied|answers|answered|whispers|shouts";
 const NAME = new RegExp(
@@ -59,110 +60,149 @@ const NOT_NAMES = new Set(
  * @throws DialogueError unknown_speaker, unsupported_characters
  */
 export function scanScript(script: string, resolve: (name: string) => string | null, known: string): Scan {
-  const events: ScriptEvent[] = [];
-  const notes: Note[] = [];
-  let text = "";
-  let textOffset = 0;
-  /** Where a name may stand: the beginning of a line or turn, or of a sentence inside one. */
-  let place: Place = "line";
-  let named = false;
-
-  const flush = () => {
-    const clean = checkCharacters(text, script, textOffset, notes).replace(/\s+/gu, " ").trim();
-    if (clean !== "") events.push({ kind: "text", text: clean, offset: textOffset });
-    text = "";
-  };
-  const append = (piece: string, offset: number) => {
-    if (text === "") textOffset = offset;
-    text += piece;
-  };
-  const speakerMark = (written: string, offset: number, bracketed: boolean): ScriptEvent | null => {
-    const name = resolve(written);
-    if (name !== null) {
-      named = true;
-      return { kind: "name", name, offset };
-    }
-    // Inside a line, a colon is more likely speech, unless the script marks its speakers by name.
-    const expected = bracketed || place === "line" || named;
-    if (expected && looksLikeName(written, bracketed)) throw unknownSpeaker(written, known, script, offset);
-    return null;
-  };
-  /** A speaker mark without brackets at `at`. */
-  const unbracketed = (at: number): { event: ScriptEvent; length: number } | null => {
-    const tag = place === "inside" ? null : match(BARE_TAG, script, at);
-    if (tag) return { event: { kind: "tag", index: Number(tag[1]), offset: at }, length: tag[0].length };
-    if (place !== "line" && place !== "sentence") return null;
-    const joint = match(JOINT, script, at);
-    if (joint && resolve(joint[1] ?? "") !== null && resolve(joint[2] ?? "") !== null) {
-      throw unknownSpeaker(`${joint[1]} and ${joint[2]}`, `${known}, one to a line`, script, at);
-    }
-    const name = match(NAME, script, at);
-    const event = name ? speakerMark(name[1] ?? "", at, false) : null;
-    if (name && event) return { event, length: name[0].length };
-    const dashed = place === "line" ? match(DASHED, script, at) : null;
-    const registered = dashed ? resolve(dashed[1] ?? "") : null;
-    if (!dashed || registered === null) return null;
-    named = true;
-    return { event: { kind: "name", name: registered, offset: at }, length: dashed[0].length };
-  };
-
-  let at = 0;
-  while (at < script.length) {
-    const char = script[at] ?? "";
-    if (char === "\n") {
-      flush();
-      events.push({ kind: "break", offset: at });
-      place = "line";
-      at += 1;
-      continue;
-    }
-    const bullet = place === "line" ? match(BULLET, script, at) : null;
-    if (bullet) {
-      at += bullet[0].length;
-      continue;
-    }
-    const tag = char === "[" ? match(TAG, script, at) : null;
-    if (tag) {
-      flush();
-      events.push({ kind: "tag", index: Number(tag[1]), offset: at });
-      place = "line";
-      at += tag[0].length;
-      continue;
-    }
-    const mark = unbracketed(at);
-    if (mark) {
-      flush();
-      events.push(mark.event);
-      place = "line";
-      at += mark.length;
-      continue;
-    }
-    const aside = matchAside(char, script, at);
-    const cue = aside ? readCue(aside.inner) : null;
-    if (aside && cue) {
-      append(` ${cue.replacement} `, at);
-      if (cue.dropped) notes.push({ given: aside.whole, used: "", rule: "stage directions are not spoken" });
-      at += aside.whole.length;
-      continue;
-    }
-    if (aside && char === "[") {
-      const bracketed = speakerMark(aside.inner.trim(), at, true);
-      flush();
-      if (bracketed) {
-        events.push(bracketed);
-        place = "line";
-      } else notes.push({ given: aside.whole, used: "", rule: "text in square brackets is not spoken" });
-      at += aside.whole.length;
-      continue;
-    }
-    if (char !== "*") append(char, at);
-    place = nextPlace(place, char, script[at + 1] ?? " ");
-    at += 1;
-  }
-  flush();
-  return { events, notes };
+  return new Scanner(script, resolve, known).scan();
 }
 
+class Scanner {
+  readonly #script: string;
+  readonly #resolve: (name: string) => string | null;
+  readonly #known: string;
+  readonly #events: ScriptEvent[] = [];
+  readonly #notes: Note[] = [];
+  #at = 0;
+  #text = "";
+  #textOffset = 0;
+  #place: Place = "line";
+  /** The script marks its speakers by name. */
+  #named = false;
+
+  constructor(script: string, resolve: (name: string) => string | null, known: string) {
+    this.#script = script;
+    this.#resolve = resolve;
+    this.#known = known;
+  }
+
+  scan(): Scan {
+    while (this.#at < this.#script.length) {
+      const taken = this.#lineBreak() || this.#bullet() || this.#tag() || this.#name() || this.#aside();
+      if (!taken) this.#character();
+    }
+    this.#flush();
+    return { events: this.#events, notes: this.#notes };
+  }
+
+  #match(pattern: RegExp): RegExpExecArray | null {
+    pattern.lastIndex = this.#at;
+    return pattern.exec(this.#script);
+  }
+
+  /** Ends the text before `at`; what follows is the beginning of a line or turn. */
+  #mark(event: ScriptEvent, length: number): true {
+    this.#flush();
+    this.#events.push(event);
+    this.#place = "line";
+    this.#at += length;
+    return true;
+  }
+
+  #lineBreak(): boolean {
+    return this.#script[this.#at] === "\n" && this.#mark({ kind: "break", offset: this.#at }, 1);
+  }
+
+  #bullet(): boolean {
+    const bullet = this.#place === "line" ? this.#match(BULLET) : null;
+    this.#at += bullet?.[0].length ?? 0;
+    return bullet !== null;
+  }
+
+  /** `[S1]`, or `S1:` between words. */
+  #tag(): boolean {
+    const bare = this.#place === "inside" ? null : this.#match(BARE_TAG);
+    const tag = bare ?? this.#match(TAG);
+    return (
+      tag !== null && this.#mark({ kind: "tag", index: Number(tag[1]), offset: this.#at }, tag[0].length)
+    );
+  }
+
+  /** A speaker's name without brackets. */
+  #name(): boolean {
+    if (this.#place !== "line" && this.#place !== "sentence") return false;
+    const joint = this.#match(JOINT);
+    if (joint && [joint[1], joint[2]].every((name) => this.#resolve(name ?? "") !== null)) {
+      throw this.#unknown(`${joint[1]} and ${joint[2]}`, `${this.#known}, one to a line`);
+    }
+    const found = this.#match(NAME);
+    const event = found ? this.#speaker(found[1] ?? "", false) : null;
+    if (found && event) return this.#mark(event, found[0].length);
+    const dashed = this.#place === "line" ? this.#match(DASHED) : null;
+    if (!dashed || this.#resolve(dashed[1] ?? "") === null) return false;
+    const registered = this.#speaker(dashed[1] ?? "", false);
+    return registered !== null && this.#mark(registered, dashed[0].length);
+  }
+
+  /** The mark for a name; null where the word is not meant as one. */
+  #speaker(written: string, bracketed: boolean): ScriptEvent | null {
+    const name = this.#resolve(written);
+    if (name !== null) {
+      this.#named = true;
+      return { kind: "name", name, offset: this.#at };
+    }
+    // Inside a line, a colon is more likely speech, unless the script marks its speakers by name.
+    const expected = bracketed || this.#place === "line" || this.#named;
+    if (expected && looksLikeName(written, bracketed)) throw this.#unknown(written, this.#known);
+    return null;
+  }
+
+  /** Text in brackets or asterisks: a cue, a direction, or a name in square brackets. */
+  #aside(): boolean {
+    const pattern = ASIDES[this.#script[this.#at] ?? ""];
+    const found = pattern ? this.#match(pattern) : null;
+    if (!found) return false;
+    const [whole, inner = ""] = found;
+    const cue = readCue(inner);
+    if (cue) {
+      this.#append(` ${cue.replacement} `);
+      if (cue.dropped) this.#note(whole, "stage directions are not spoken");
+    } else if (pattern === BRACKETS) {
+      const speaker = this.#speaker(inner.trim(), true);
+      if (speaker) return this.#mark(speaker, whole.length);
+      this.#flush();
+      this.#note(whole, "text in square brackets is not spoken");
+    } else return false;
+    this.#at += whole.length;
+    return true;
+  }
+
+  #character(): void {
+    const char = this.#script[this.#at] ?? "";
+    if (char !== "*") this.#append(char);
+    this.#at += 1;
+    this.#place = nextPlace(this.#place, char, this.#script[this.#at] ?? " ");
+  }
+
+  #append(piece: string): void {
+    if (this.#text === "") this.#textOffset = this.#at;
+    this.#text += piece;
+  }
+
+  #flush(): void {
+    const clean = checkCharacters(this.#text, this.#script, this.#textOffset, this.#notes);
+    const text = clean.replace(/\s+/gu, " ").trim();
+    if (text !== "") this.#events.push({ kind: "text", text, offset: this.#textOffset });
+    this.#text = "";
+  }
+
+  #note(given: string, rule: string): void {
+    this.#notes.push({ given, used: "", rule });
+  }
+
+  #unknown(written: string, known: string): DialogueError {
+    const message = `unknown speaker "${written}"; the characters are ${known}. If it is to be spoken, leave out the colon or the brackets.`;
+    return new DialogueError("unknown_speaker", message, this.#script, this.#at);
+  }
+}
+
+/** Where the scanner is: names may stand at the beginning of a line or turn, or of a sentence inside one. */
 type Place = "line" | "sentence" | "word" | "inside";
 
 /** What the next character may be the beginning of. */
@@ -173,25 +213,9 @@ function nextPlace(place: Place, char: string, next: string): Place {
   return "inside";
 }
 
-function match(pattern: RegExp, script: string, at: number): RegExpExecArray | null {
-  pattern.lastIndex = at;
-  return pattern.exec(script);
-}
-
-function matchAside(char: string, script: string, at: number): { whole: string; inner: string } | null {
-  const pattern = char === "[" ? BRACKETS : char === "(" ? PARENTHESES : char === "*" ? ASTERISKS : null;
-  const found = pattern ? match(pattern, script, at) : null;
-  return found ? { whole: found[0], inner: found[1] ?? "" } : null;
-}
-
 function looksLikeName(written: string, singleWordOnly: boolean): boolean {
   const words = written.split(/[ \t]/u);
   if (words.some((word) => NOT_NAMES.has(word.toLowerCase()))) return false;
   const capital = words.every((word) => /^\p{Lu}/u.test(word));
   return words.length === 1 ? !singleWordOnly || capital : capital && !singleWordOnly;
-}
-
-function unknownSpeaker(written: string, known: string, script: string, offset: number): DialogueError {
-  const message = `unknown speaker "${written}"; the characters are ${known}. If it is to be spoken, leave out the colon or the brackets.`;
-  return new DialogueError("unknown_speaker", message, script, offset);
 }
