@@ -1,9 +1,5 @@
-"""Token ids of hostile and ordinary prompts by the reference tokenizer (tokenizers 0.23).
-
-    python scripts/goldens/pipeline/prompts.py gpu-pool/test-fixtures/pipeline
-"""
+"""Token ids of hostile and ordinary prompts by the reference tokenizer (tokenizers 0.23)."""
 import json
-import sys
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -14,8 +10,7 @@ PROMPTS = [
     "\u0645\u0631\u062d\u0628\u0627 \u05e9\u05dc\u05d5\u05dd", "1234567890 3.14", "!!!???...,,,", "\u200bzero\u200dwidth", "\ud83d\udc68\u200d\ud83d\udc69\u200d\ud83d\udc67".encode("utf-16", "surrogatepass").decode("utf-16"),
 ]
 
-if __name__ == "__main__":
-    folder = Path(sys.argv[1])
+def main(folder: Path):
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer/tokenizer.json"))
     cases = [[p, tokenizer.encode(p, add_special_tokens=False).ids] for p in PROMPTS]
     (folder / "prompts.json").write_text(json.dumps(cases, separators=(",", ":")) + "\n")

@@ -1,12 +1,9 @@
 """Which diffusers tensor every tensor of a single-file (SGM/LDM) checkpoint becomes, by diffusers 0.42's own converters.
 
-    python scripts/goldens/pipeline/single_file.py gpu-pool/test-fixtures/pipeline
-
 Checkpoint names are made here from the model's structure; each tensor holds its own number, so that the converters show
 where it goes.
 """
 import json
-import sys
 from pathlib import Path
 
 import torch
@@ -19,7 +16,7 @@ from diffusers.loaders.single_file_utils import (
 )
 from transformers import CLIPTextConfig, CLIPTextModelWithProjection
 
-import generate
+import runs
 
 SDXL = dict(block_out_channels=(16, 32, 32), layers_per_block=2, norm_num_groups=4, down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"), up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"), cross_attention_dim=16, attention_head_dim=(2, 4, 4), transformer_layers_per_block=(1, 1, 2), use_linear_projection=True, addition_embed_type="text_time", addition_time_embed_dim=8, projection_class_embeddings_input_dim=64)
 SD15 = dict(block_out_channels=(16, 16, 16, 16), layers_per_block=2, norm_num_groups=4, cross_attention_dim=16, attention_head_dim=4)
@@ -129,14 +126,12 @@ def main(out):
     for name, prefix in [("text_encoder-sdxl", "conditioner.embedders.0.transformer.text_model."), ("text_encoder-sd15", "cond_stage_model.transformer.text_model.")]:
         shapes = {prefix + k: list(text.state_dict()["text_model." + k].shape) for k in plain}
         result[name] = {"pairs": pairs(shapes, convert_ldm_clip_checkpoint(tagged(shapes)))}
-    tiny = UNet2DConditionModel(**generate.UNET)
+    tiny = UNet2DConditionModel(**runs.UNET)
     shapes = ldm_unet(tiny)
     result["tiny-unet"] = {"pairs": pairs(shapes, convert_ldm_unet_checkpoint(tagged(shapes), dict(tiny.config)), tiny.state_dict())}
-    tiny = AutoencoderKL(**generate.VAE)
+    tiny = AutoencoderKL(**runs.VAE)
     shapes = ldm_vae(tiny)
     result["tiny-vae"] = {"pairs": pairs(shapes, convert_ldm_vae_checkpoint(tagged(shapes), dict(tiny.config)), tiny.state_dict())}
     (out / "single-file.json").write_text(json.dumps(result, separators=(",", ":")) + "\n")
     print({k: len(v["pairs"]) for k, v in result.items()})
 
-
-main(Path(sys.argv[1]))

@@ -1,10 +1,9 @@
 """Golden vectors of the samplers (diffusers 0.42) and of torch's CPU generator.
 
-    python scripts/goldens/schedulers/generate.py gpu-pool/test-fixtures/schedulers
+    python generate.py
 """
 import itertools
 import json
-import sys
 from pathlib import Path
 
 import diffusers
@@ -120,7 +119,7 @@ def random_vectors():
 
 
 if __name__ == "__main__":
-    target = Path(sys.argv[1])
+    target = Path(__file__).resolve().parents[3] / "gpu-pool/test-fixtures/schedulers"
     target.mkdir(parents=True, exist_ok=True)
     cases = [short(trajectory(*case)) for case in configs()]
     (target / "trajectories.json").write_text(json.dumps(cases, separators=(",", ":")) + "\n")
