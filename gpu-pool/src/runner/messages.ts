@@ -52,6 +52,8 @@ export interface SpeechFile {
   sampleRate: number;
   seconds: number;
   lines: { speaker: string; character: string | null; text: string; start: number; end: number }[];
+  /** Loudness of the voice over time, 0 to 1, `rate` values a second: a hint for mouths. */
+  mouth: { rate: number; levels: number[] };
 }
 
 export interface StageTime {

@@ -152,9 +152,16 @@ async function saveResult(job: RunnerJob, clip?: ClipResult, speech?: Speech): P
   }
   if (speech) {
     const { samples, sampleRate, lines } = speech;
+    const levels = Array.from(speech.mouth.levels, (level) => Number(level.toFixed(2)));
     const file = join(job.folder, "speech.f32");
     await writeFile(file, new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength));
-    result.speech = { file, sampleRate, seconds: samples.length / sampleRate, lines };
+    result.speech = {
+      file,
+      sampleRate,
+      seconds: samples.length / sampleRate,
+      lines,
+      mouth: { rate: speech.mouth.rate, levels },
+    };
   }
   return result;
 }

@@ -48,5 +48,5 @@ export function manifestJson(
   runtime: Record<string, string>,
 ): string {
   const timings = Object.fromEntries(stages.map(({ stage, seconds }) => [stage, Number(seconds.toFixed(3))]));
-  return `${JSON.stringify({ ...provenance(input), job_id: input.jobId, timings, runtime }, null, 2)}\n`;
+  return `${JSON.stringify({ ...provenance(input), job_id: input.jobId, mouth: input.result.speech?.mouth, timings, runtime }, null, 2)}\n`;
 }
