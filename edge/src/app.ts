@@ -5,6 +5,7 @@ import { problemResponse } from "./errors/problem.ts";
 import { ApiError } from "./errors/table.ts";
 import { registerForm } from "./form/routes.ts";
 import { type App, createRouter } from "./hono.ts";
+import { measureRequests, registerMetrics } from "./metrics/route.ts";
 import { accessLog } from "./middleware/access-log.ts";
 import { bodyLimit } from "./middleware/body-limit.ts";
 import { publicOrigin } from "./middleware/origin.ts";
@@ -38,6 +39,7 @@ export function createApp(services: Services): App {
   app.use(requestId);
   app.use(publicOrigin(config.publicUrl));
   app.use(accessLog);
+  app.use(measureRequests(services.metrics));
   app.use(securityHeaders);
   app.use(cors({ origin: config.corsOrigins, exposeHeaders: EXPOSED, maxAge: 86_400 }));
   // Uploads have their own limit and are streamed, under a signed URL instead of a key.
@@ -47,6 +49,7 @@ export function createApp(services: Services): App {
   app.use(rateLimit(config, services.db));
 
   registerHealth(app, services);
+  registerMetrics(app, services.metrics);
   registerCharacters(app, services);
   registerForm(app, services);
   for (const register of DIALECTS) register(app, services);

@@ -9,6 +9,7 @@ import { NodeDirectory } from "./dispatcher/node-directory.ts";
 import { type EdgeConfig, parseEnv } from "./env.ts";
 import type { Platform } from "./hono.ts";
 import { configureLogging, log } from "./log.ts";
+import { Metrics } from "./metrics/metrics.ts";
 import { PackCatalog } from "./renders/catalog.ts";
 import { JobSignals } from "./renders/live.ts";
 import { startRpc } from "./rpc/server.ts";
@@ -68,7 +69,9 @@ export async function start(options: {
   const signals = new JobSignals(db);
   const stopping = new AbortController();
   const edgeId = `edge_${randomBytes(6).toString("hex")}`;
-  const dispatcher = new Dispatcher({ db, store, nodes, edgeId });
+  const metrics = new Metrics();
+  const dispatcher = new Dispatcher({ db, store, nodes, edgeId, metrics });
+  const unwatch = metrics.watch(db, { nodes, dispatcher });
   const services: Services = {
     config,
     db,
@@ -77,6 +80,7 @@ export async function start(options: {
     catalog,
     signals,
     dispatcher,
+    metrics,
     stopping: stopping.signal,
   };
   const app = createApp(services);
@@ -84,7 +88,7 @@ export async function start(options: {
   const url = `http://${urlHost(config.host)}:${server.port}`;
   internalOrigin ||= `http://${reachable(config.host)}:${server.port}`;
   const links = () => ({ store, origin: config.publicUrl ?? url, expiresInSeconds: config.urlTtlSeconds });
-  const deliverer = new Deliverer({ db, links, allowHosts: config.fetchAllow });
+  const deliverer = new Deliverer({ db, links, allowHosts: config.fetchAllow, metrics });
   const sweeper = new Sweeper(db, store);
   const rpc = await startRpc(services, links);
   dispatcher.start();
@@ -104,6 +108,7 @@ export async function start(options: {
     await Promise.all([server.stop(), rpc?.stop()]);
     await Promise.all([deliverer.close(), sweeper.close()]);
     signals.close();
+    unwatch();
     nodes.close();
     await db.close();
   };

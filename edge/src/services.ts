@@ -2,6 +2,7 @@ import type { Database } from "@cartoon/db";
 import type { Dispatcher } from "./dispatcher/dispatcher.ts";
 import type { NodeDirectory } from "./dispatcher/node-directory.ts";
 import type { EdgeConfig } from "./env.ts";
+import type { Metrics } from "./metrics/metrics.ts";
 import type { PackCatalog } from "./renders/catalog.ts";
 import type { JobSignals } from "./renders/live.ts";
 import type { Store } from "./store/store.ts";
@@ -15,6 +16,7 @@ export interface Services {
   catalog: PackCatalog;
   signals: JobSignals;
   dispatcher: Dispatcher;
+  metrics: Metrics;
   /** Fires when the process is to stop; open streams end themselves then. */
   stopping: AbortSignal;
 }

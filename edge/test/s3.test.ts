@@ -34,7 +34,9 @@ beforeAll(async () => {
   });
 });
 afterAll(async () => {
-  await server.close();
+  const closed = server.close();
+  server.httpServer.closeAllConnections();
+  await closed;
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -62,9 +64,9 @@ describe("a bucket", () => {
     expect(await response.text()).toBe(content.toString());
     // This server checks the key and the time of a signature, though not its bytes.
     const late = await fetch(url.replace(/X-Amz-Date=\d{8}/, "X-Amz-Date=20200101"));
-    expect(late.status).toBe(403);
+    expect([late.status, (await late.text()).length > 0]).toEqual([403, true]);
     const stranger = await fetch(url.replace("S3RVER", "NOBODY"));
-    expect(stranger.status).toBe(403);
+    expect([stranger.status, (await stranger.text()).length > 0]).toEqual([403, true]);
   });
 
   test("signs PUTs", async () => {
@@ -73,7 +75,7 @@ describe("a bucket", () => {
       contentType: "image/gif",
     });
     const response = await fetch(target.url, { method: "PUT", headers: target.headers, body: "GIF89a" });
-    expect(response.status).toBe(200);
+    expect([response.status, await response.text()]).toEqual([200, ""]);
     expect(await store.digest("renders/job_1/a1/clip.gif")).toMatchObject({ bytes: 6 });
   });
 
@@ -106,9 +108,14 @@ test("a render whose results go to the bucket", async () => {
   const done = await h.finished(body.id);
   expect(done.status).toBe("succeeded");
   const clip = done.results.find(({ name }) => name === "clip.mp4");
-  expect(clip?.url).toStartWith(endpoint);
-  expect((await fetch(clip?.url ?? "")).status).toBe(200);
+  expect(clip?.url.startsWith(endpoint)).toBe(true);
+  const statusOf = async () => {
+    const response = await fetch(clip?.url ?? "");
+    await response.text();
+    return response.status;
+  };
+  expect(await statusOf()).toBe(200);
   expect((await h.call("DELETE", `/v1/renders/${body.id}`)).status).toBe(204);
-  expect((await fetch(clip?.url ?? "")).status).toBe(404);
+  expect(await statusOf()).toBe(404);
   await h.stop();
 });

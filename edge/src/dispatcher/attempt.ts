@@ -18,6 +18,7 @@ import type { RunResponse__Output } from "@cartoon/protos/gen/RunResponse";
 import type { ClientReadableStream, ServiceError } from "@grpc/grpc-js";
 import { status as GrpcStatus } from "@grpc/grpc-js";
 import { log } from "../log.ts";
+import type { Metrics } from "../metrics/metrics.ts";
 import type { Store } from "../store/store.ts";
 import type { Node } from "./node.ts";
 import { reportOf } from "./report-of.ts";
@@ -27,6 +28,7 @@ import { artefactKeys, checkpointKey, runRequest } from "./run-request.ts";
 export interface AttemptDeps {
   db: Database;
   store: Store;
+  metrics: Metrics;
   leaseMs: number;
   /** Steps between checkpoints. */
   checkpointEvery: number;
@@ -218,6 +220,7 @@ export class RunningAttempt {
         return this.#commit(outcome.artefacts, outcome.receipt);
       case "failed":
         log.info("attempt failed", { ...this.#fields(), ...outcome.failure });
+        this.#deps.metrics.attemptFailed(outcome.failure.code);
         await fail(db, { ...outcome.failure, ...this.#attempt });
         return;
       case "canceled":

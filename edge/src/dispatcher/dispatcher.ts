@@ -1,5 +1,6 @@
 import { type Database, type Job, lease, peekQueue, sweep } from "@cartoon/db";
 import { log } from "../log.ts";
+import type { Metrics } from "../metrics/metrics.ts";
 import type { Store } from "../store/store.ts";
 import { type AttemptDeps, RunningAttempt } from "./attempt.ts";
 import type { Node } from "./node.ts";
@@ -13,6 +14,7 @@ export interface DispatcherOptions {
   edgeId: string;
   leaseMs?: number;
   checkpointEvery?: number;
+  metrics: Metrics;
   sweepMs?: number;
 }
 
@@ -38,6 +40,7 @@ export class Dispatcher {
     this.#deps = {
       db: options.db,
       store: options.store,
+      metrics: options.metrics,
       leaseMs: options.leaseMs ?? LEASE_MS,
       checkpointEvery: options.checkpointEvery ?? CHECKPOINT_EVERY,
     };
@@ -137,6 +140,7 @@ export class Dispatcher {
       if (!leased) node.inFlight -= 1;
     }
     if (!leased) return;
+    this.#options.metrics.jobStarted(leased);
     const attempt = new RunningAttempt(leased, node, this.#deps);
     const done = attempt.run().finally(() => {
       node.inFlight -= 1;

@@ -6,6 +6,9 @@ import { parseStoreKey } from "./key.ts";
 import type { ByteRange } from "./range.ts";
 import type { ObjectInfo, PutTarget, SignGetOptions, Store, StoredObject } from "./store.ts";
 
+const REQUEST_MS = 60_000;
+const ATTEMPTS = 4;
+const FIRST_WAIT_MS = 100;
 const MAX_PRESIGN_SECONDS = 604_800;
 
 /** Any S3-compatible bucket, path style. Nodes and clients talk to it by presigned URLs. */
@@ -21,7 +24,6 @@ export class S3Store implements Store {
       secretAccessKey: config.secretAccessKey,
       region: config.region,
       service: "s3",
-      retries: 3,
     });
   }
 
@@ -59,8 +61,18 @@ export class S3Store implements Store {
     return this.#presign("GET", url, options.expiresInSeconds);
   }
 
-  async #send(url: URL, init: RequestInit): Promise<Response> {
-    return fetch(await this.#client.sign(url.href, init));
+  /** Every request is safe to repeat: objects are written as a whole, under keys of their own. */
+  async #send(url: URL, init: RequestInit, attempt = 1): Promise<Response> {
+    const signed = await this.#client.sign(url.href, init);
+    try {
+      const response = await fetch(signed, { signal: AbortSignal.timeout(REQUEST_MS) });
+      if (response.status < 500 || attempt === ATTEMPTS) return response;
+      await response.body?.cancel();
+    } catch (error) {
+      if (attempt === ATTEMPTS) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, FIRST_WAIT_MS * 2 ** attempt));
+    return this.#send(url, init, attempt + 1);
   }
 
   async put(key: string, body: Uint8Array, contentType: string): Promise<void> {

@@ -8,6 +8,7 @@ import {
 } from "@cartoon/db";
 import { GuardedFetchError, guardedFetch } from "@cartoon/protos";
 import { log } from "../log.ts";
+import type { Metrics } from "../metrics/metrics.ts";
 import type { LinkOptions } from "../renders/view.ts";
 import { styleOf } from "./styles.ts";
 
@@ -21,6 +22,7 @@ export interface DelivererOptions {
   db: Database;
   /** For the signed URLs inside a delivery. */
   links: () => LinkOptions;
+  metrics: Metrics;
   /** `host:port` pairs on private networks that may be called. */
   allowHosts: readonly string[];
 }
@@ -71,7 +73,7 @@ export class Deliverer {
   }
 
   async #deliver(delivery: DueDelivery): Promise<void> {
-    const { db } = this.#options;
+    const { db, metrics } = this.#options;
     const started = performance.now();
     const outcome = await this.#send(delivery).catch((error: unknown) => ({
       statusCode: null,
@@ -92,6 +94,7 @@ export class Deliverer {
       error: outcome.error,
       retryInMs: outcome.isFinal || wait === undefined ? null : wait,
     });
+    metrics.webhookSent(outcome.delivered);
     const { id, jobId, attempts } = delivery;
     log.debug("webhook", {
       id,
