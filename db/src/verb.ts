@@ -1,4 +1,5 @@
 import type { PgDatabase, PgQueryResultHKT } from "drizzle-orm/pg-core";
+import type { Job } from "./jobs/job.ts";
 import type * as schema from "./schema/postgres.ts";
 
 export type Schema = typeof schema;
@@ -21,12 +22,16 @@ export interface Tx {
   wake(event: Wake): void;
 }
 
-/** What subscribers hear. `poll`: something may have changed, look again. */
+/**
+ * What subscribers hear. `poll`: something may have changed, look again. `ended`: this very process has written a
+ * job's last state; no other process hears of it, so that over all of them every ending is told of once.
+ */
 export type Wake =
   | { type: "queued" }
   | { type: "changed"; jobId: string }
   | { type: "cancel"; jobId: string }
   | { type: "delivery" }
+  | { type: "ended"; job: Job }
   | { type: "poll" };
 
 /**

@@ -82,15 +82,23 @@ class PostgresDatabase implements Database {
   }
 
   /** Retried when Postgres itself says that nothing was kept (deadlock, serialisation, shutting down). */
-  write<T>(verb: (tx: Tx) => Verb<T>): Promise<T> {
-    return withRetries(isRetryable, () =>
+  async write<T>(verb: (tx: Tx) => Verb<T>): Promise<T> {
+    let ended: Wake[] = [];
+    const result = await withRetries(isRetryable, () =>
       this.#db.transaction(async (db) => {
         const wakes: Wake[] = [];
         const result = await drive(verb(this.#tx(db, wakes)));
-        await this.#notify(db, distinctWakes(wakes));
+        const distinct = distinctWakes(wakes);
+        ended = distinct.filter((wake) => wake.type === "ended");
+        await this.#notify(
+          db,
+          distinct.filter((wake) => wake.type !== "ended"),
+        );
         return result;
       }),
     );
+    this.#hub.emit(ended);
+    return result;
   }
 
   subscribe(listener: (wake: Wake) => void): () => void {

@@ -31,6 +31,11 @@ export class WakeHub {
 /** One of each, so that a batch of a hundred jobs wakes the dispatcher once. */
 export function distinctWakes(wakes: Wake[]): Wake[] {
   const seen = new Map<string, Wake>();
-  for (const wake of wakes) seen.set("jobId" in wake ? `${wake.type}:${wake.jobId}` : wake.type, wake);
+  for (const wake of wakes) seen.set(nameOf(wake), wake);
   return [...seen.values()];
+}
+
+function nameOf(wake: Wake): string {
+  if (wake.type === "ended") return `ended:${wake.job.id}`;
+  return "jobId" in wake ? `${wake.type}:${wake.jobId}` : wake.type;
 }

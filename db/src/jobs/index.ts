@@ -13,6 +13,7 @@ export { getJob, getPreview, type JobPreview, type JobWithResults, openSecrets }
 export { type Job, type JobResult, PRIORITIES, type Priority } from "./job.ts";
 export { type LeaseInput, lease, peekQueue } from "./lease.ts";
 export { cursorAfter, type JobPage, listJobs } from "./list.ts";
+export { type QueueLoad, queueLoad } from "./load.ts";
 export { purgeQueue } from "./purge.ts";
 export { type Renewed, renew } from "./renew.ts";
 export { type Report, type Reported, report } from "./report.ts";
