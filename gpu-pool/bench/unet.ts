@@ -24,6 +24,7 @@ const { values } = parseArgs({
     steps: { type: "string", default: "5" },
     rank: { type: "string", default: "8" },
     threads: { type: "string", default: "2" },
+    spin: { type: "boolean", default: false },
     profile: { type: "string" },
   },
 });
@@ -34,7 +35,10 @@ const [frames, size, steps, rank] = [values.frames, values.size, values.steps, v
   number,
 ];
 const pack = values.pack;
-const threads = { intraOpThreads: Number(values.threads) };
+const threads = {
+  intraOpThreads: Number(values.threads),
+  config: { "session.intra_op.allow_spinning": values.spin ? "1" : "0" },
+};
 const config = async (folder: string) =>
   JSON.parse(await readFile(join(pack, folder, "config.json"), "utf8"));
 const weightFile = (folder: string, name = "diffusion_pytorch_model") =>
