@@ -6,6 +6,7 @@ import { type Dim, GraphBuilder, mulDims, type OnnxModel, op, type Value } from 
 import type { UnetBlock, UnetMotionShape } from "./config/unet.ts";
 import {
   type FeatureMap,
+  type LoraScope,
   type Residual,
   settledStream,
   type Target,
@@ -39,8 +40,8 @@ export interface UnetOptions {
   /** UNet and motion adapter tensors in one set, under diffusers' module paths. */
   readonly weights: WeightSet;
   readonly target: Target;
-  /** Make LoRA A/B matrices of every attention and feed-forward layer graph inputs. */
-  readonly lora: boolean;
+  /** Make LoRA A/B matrices graph inputs: of every attention and feed-forward layer, or of convolutions too. */
+  readonly lora: LoraScope;
   readonly sizes?: UnetSizes;
 }
 

@@ -5,7 +5,7 @@ import { COMPONENTS, type LoraComponent, parseLoraKey } from "./keys.ts";
 import { type PeftSettings, peftSettings } from "./peft-metadata.ts";
 import { type LoraTargets, TargetIndex } from "./targets.ts";
 
-/** One layer of an adapter: ΔW = scale · B·A for a linear layer of weight [out, in]. */
+/** One layer of an adapter: ΔW = scale · B·A for a weight [out, in], or a convolution's [out, in, k, k] as rows. */
 export interface LoraLayer {
   /** [rank, in] row-major. */
   a: Float32Array;
@@ -44,7 +44,7 @@ interface RawLayer {
 
 /**
  * Reads a LoRA file of any common format and matches it to the loaded graphs.
- * @param targets linear layers that take LoRA matrices, per model
+ * @param targets layers that take LoRA matrices, per model
  * @throws LoraError when the file is of an unsupported kind, nothing matches, or shapes do not fit the model
  */
 export async function loadLora(
@@ -61,7 +61,7 @@ export async function loadLora(
     const matched = new Map<string, LoraLayer>();
     for (const [module, layer] of raw.get(component) ?? []) {
       const target = index.find(module);
-      if (!target || layer.mid || !isLinear(layer)) unmatched.push(...layer.keys);
+      if (!target || layer.mid) unmatched.push(...layer.keys);
       else matched.set(target.path, await readLayer(name, target, layer, settings[component]));
     }
     if (matched.size > 0) layers.set(component, matched);
@@ -108,11 +108,24 @@ function collect(name: string, file: SafetensorsFile) {
   return { layers, unmatched, notes };
 }
 
-/** Linear layers, and 1×1 convolutions, which are the same thing. */
-function isLinear({ a, b }: RawLayer): boolean {
-  const flat = (entry?: TensorEntry) =>
-    entry === undefined || (entry.shape.length >= 2 && entry.shape.slice(2).every((size) => size === 1));
-  return flat(a) && flat(b);
+/** Features that A reads: `in` of a linear layer, `in · k · k` of a convolution, whose delta is B·A over such rows. */
+function rowOf({ shape }: TensorEntry): number {
+  return shape.slice(1).reduce((product, size) => product * size, 1);
+}
+
+/**
+ * True when a file changes convolutions or time projections (LoCon), for which the UNet needs a graph of its own.
+ */
+export async function usesConvolutions(path: string): Promise<boolean> {
+  const { tensors } = await readSafetensorsHeader(path);
+  return [...tensors].some(([key, { shape }]) => {
+    const parsed = parseLoraKey(key);
+    if (parsed?.component !== "unet" || parsed.part !== "A") return false;
+    return (
+      shape.slice(2).some((size) => size > 1) ||
+      /resnets|time_emb_proj|emb_layers|in_layers/.test(parsed.module)
+    );
+  });
 }
 
 async function readLayer(
@@ -125,7 +138,7 @@ async function readLayer(
   if (!a || !b)
     throw new LoraError(name, `${layer.keys.join(", ")} has no counterpart: A and B come in pairs`);
   const rank = a.shape[0] ?? 0;
-  if (a.shape[1] !== target.in || b.shape[0] !== target.out || b.shape[1] !== rank || rank === 0) {
+  if (rowOf(a) !== target.in || b.shape[0] !== target.out || rowOf(b) !== rank || rank === 0) {
     const given = `A [${a.shape.join(", ")}], B [${b.shape.join(", ")}]`;
     throw new LoraError(
       name,

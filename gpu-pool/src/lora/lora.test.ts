@@ -7,6 +7,7 @@ import { safetensors } from "../pipelines/animatediff/testing/tiny-pack.ts";
 import { Mt19937 } from "../random/index.ts";
 import { joinAdapters, LoraError, loadLora } from "./index.ts";
 import { parseLoraKey } from "./keys.ts";
+import { sgmNames } from "./targets.ts";
 
 const Q = "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q";
 const OUT = "up_blocks.0.attentions.1.transformer_blocks.0.attn2.to_out.0";
@@ -112,6 +113,20 @@ describe("formats", () => {
   });
 });
 
+test("SGM names of resnets, samplers and the ends of the UNet", () => {
+  const names = (path: string) => sgmNames(path, 2);
+  expect(names("down_blocks.1.resnets.1.conv1")).toEqual(["input_blocks_5_0_in_layers_2"]);
+  expect(names("up_blocks.2.resnets.0.time_emb_proj")).toEqual(["output_blocks_6_0_emb_layers_1"]);
+  expect(names("mid_block.resnets.1.conv2")).toEqual(["middle_block_2_out_layers_3"]);
+  expect(names("down_blocks.0.downsamplers.0.conv")).toEqual(["input_blocks_3_0_op"]);
+  expect(names("up_blocks.0.upsamplers.0.conv")).toEqual([
+    "output_blocks_2_1_conv",
+    "output_blocks_2_2_conv",
+  ]);
+  expect([names("conv_in"), names("conv_out")].flat()).toEqual(["input_blocks_0_0", "out_2"]);
+  expect(names("time_embedding.linear_1")).toEqual([]);
+});
+
 describe("scale", () => {
   const down = `unet.${Q}.lora_A.weight`;
   const up = `unet.${Q}.lora_B.weight`;
@@ -137,8 +152,8 @@ describe("what is not taken", () => {
     const adapter = await load({
       ...good,
       ...pair("unet.nowhere.lora_A.weight", "unet.nowhere.lora_B.weight"),
-      [`unet.${OUT}.lora_A.weight`]: tensor(2, 6, 3, 3),
-      [`unet.${OUT}.lora_B.weight`]: tensor(4, 2, 1, 1),
+      "unet.down_blocks.0.resnets.0.conv1.lora_A.weight": tensor(2, 6, 3, 3),
+      "unet.down_blocks.0.resnets.0.conv1.lora_B.weight": tensor(4, 2, 1, 1),
       [`unet.${Q}.dora_scale`]: tensor(4, 1),
       stray: tensor(1),
     });

@@ -16,8 +16,7 @@ export class TargetIndex {
     for (const target of targets) {
       const names = [flatten(target.path)];
       if (component === "unet") {
-        const sgm = sgmName(target.path, layersPerBlock);
-        if (sgm !== undefined) names.push(sgm);
+        names.push(...sgmNames(target.path, layersPerBlock));
         if (target.path.endsWith(".to_out.0")) names.push(flatten(target.path.slice(0, -2)));
       } else {
         const bare = target.path.replace(/^text_model\./, "");
@@ -32,20 +31,46 @@ export class TargetIndex {
   }
 }
 
+/** Parts of a resnet, diffusers to SGM/LDM. */
+const RESNET: Readonly<Record<string, string>> = {
+  conv1: "in_layers.2",
+  time_emb_proj: "emb_layers.1",
+  conv2: "out_layers.3",
+  conv_shortcut: "skip_connection",
+};
+
 /**
- * The flattened SGM/LDM name of an attention module of a UNet.
+ * The flattened SGM/LDM names of a UNet module (two where the place depends on the block's kind).
  * input_blocks counts conv_in, then per down block its layers and a downsampler; output_blocks counts layers + 1 per
  * up block (upsamplers live inside the last of them).
  */
-export function sgmName(path: string, layersPerBlock: number): string | undefined {
-  const match = /^(down_blocks|up_blocks)\.(\d+)\.attentions\.(\d+)\.(.+)$/.exec(path);
-  if (match) {
-    const [, side, block, layer, rest] = match;
-    const perBlock = layersPerBlock + 1;
-    const index = Number(block) * perBlock + Number(layer);
-    const name = side === "down_blocks" ? `input_blocks.${index + 1}.1` : `output_blocks.${index}.1`;
-    return flatten(`${name}.${rest}`);
+export function sgmNames(path: string, layersPerBlock: number): string[] {
+  if (path === "conv_in") return [flatten("input_blocks.0.0")];
+  if (path === "conv_out") return [flatten("out.2")];
+  const mid = /^mid_block\.(attentions|resnets)\.(\d+)\.(.+)$/.exec(path);
+  if (mid) {
+    const [, kind, number, rest = ""] = mid;
+    if (kind === "attentions") return [flatten(`middle_block.1.${rest}`)];
+    return [flatten(`middle_block.${2 * Number(number)}.${RESNET[rest] ?? rest}`)];
   }
-  const mid = /^mid_block\.attentions\.0\.(.+)$/.exec(path);
-  return mid ? flatten(`middle_block.1.${mid[1]}`) : undefined;
+  const match = /^(down|up)_blocks\.(\d+)\.(attentions|resnets|downsamplers|upsamplers)\.(\d+)\.(.+)$/.exec(
+    path,
+  );
+  if (!match) return [];
+  const [, side, block, kind, layer, rest = ""] = match;
+  const perBlock = layersPerBlock + 1;
+  const slot = Number(block) * perBlock + Number(layer);
+  const base = side === "down" ? `input_blocks.${slot + 1}` : `output_blocks.${slot}`;
+  switch (kind) {
+    case "attentions":
+      return [flatten(`${base}.1.${rest}`)];
+    case "resnets":
+      return [flatten(`${base}.0.${RESNET[rest] ?? rest}`)];
+    case "downsamplers":
+      return [flatten(`input_blocks.${(Number(block) + 1) * perBlock}.0.op`)];
+    default: {
+      const last = `output_blocks.${Number(block) * perBlock + layersPerBlock}`;
+      return [flatten(`${last}.1.conv`), flatten(`${last}.2.conv`)];
+    }
+  }
 }

@@ -66,6 +66,9 @@ SDXL_CASES = [
     dict(name="few noisy steps without guidance", scheduler=dict(_class_name="LCMScheduler", **SCALED), adapters={"felfel": 0.8}, prompt="felfel on the base", negative_prompt=None, steps=4, guidance_scale=1.0, guidance_rescale=0.0, clip_skip=0, seed=4),
     dict(name="two passes of FreeInit", scheduler=dict(_class_name="DDIMScheduler", **SCALED, clip_sample=False, timestep_spacing="trailing", prediction_type="v_prediction"), adapters={}, prompt="the moon", negative_prompt=None, steps=4, guidance_scale=3.0, guidance_rescale=0.0, clip_skip=0, seed=6, free_init=2),
 ]
+LOCON_CASES = [
+    dict(name="convolutions, time projections and attention", scheduler=dict(_class_name="DDIMScheduler", **SCALED, clip_sample=False), adapters={"locon": 0.8}, prompt="locon on the moon", negative_prompt="the rain", steps=8, guidance_scale=4.0, guidance_rescale=0.0, clip_skip=0, seed=11),
+]
 SD15_CASES = [
     dict(name="two adapters, empty negative prompt", scheduler=dict(_class_name="DDIMScheduler", beta_schedule="linear", beta_start=0.00085, beta_end=0.012, clip_sample=False, timestep_spacing="linspace", steps_offset=1), adapters={"temo": 0.5, "felfel": 0.5}, prompt="temo and felfel dance on the moon base", negative_prompt="", steps=8, guidance_scale=7.5, guidance_rescale=0.0, clip_skip=0, seed=1),
     dict(name="no negative prompt, which is encoded as empty", scheduler=dict(_class_name="EulerDiscreteScheduler", **SCALED), adapters={}, prompt="the base", negative_prompt=None, steps=8, guidance_scale=4.0, guidance_rescale=0.0, clip_skip=0, seed=2),
@@ -152,6 +155,22 @@ def lora_recipe(unet, text_encoder, rank, with_text):
     return spec
 
 
+def locon_recipe(unet, rank):
+    """Convolutions, time projections and attention of a UNet."""
+    spec = []
+    for name, child in unet.named_modules():
+        base = f"unet.{name}"
+        if "motion_modules" in name:
+            continue
+        if isinstance(child, torch.nn.Conv2d) and ("resnets" in name or "samplers" in name):
+            spec.append([f"{base}.lora_A.weight", [rank, child.in_channels, *child.kernel_size], 0.0, 0.1])
+            spec.append([f"{base}.lora_B.weight", [child.out_channels, rank, 1, 1], 0.0, 0.2])
+        elif isinstance(child, torch.nn.Linear) and name.endswith(("time_emb_proj", "attn1.to_q", "attn2.to_v")):
+            spec.append([f"{base}.lora_A.weight", [rank, child.in_features], 0.0, 0.2])
+            spec.append([f"{base}.lora_B.weight", [child.out_features, rank], 0.0, 0.2])
+    return spec
+
+
 def lora_metadata(lora):
     prefixes = ["unet"] + (["text_encoder"] if any(t[0].startswith("text_encoder") for t in lora["tensors"]) else [])
     meta = {}
@@ -175,6 +194,7 @@ def generate(family, cases):
     loras = {
         "temo": {"seed": 7, "alpha": 2, "rank": 4, "tensors": lora_recipe(unet, text, 4, True)},
         "felfel": {"seed": 8, "alpha": 16, "rank": 8, "tensors": lora_recipe(unet, text, 8, False)},
+        **({"locon": {"seed": 9, "alpha": 4, "rank": 4, "tensors": locon_recipe(unet, 4)}} if xl else {}),
     }
     configs = {name: json.loads(part.config.to_json_string() if name.startswith("text") else part.to_json_string()) for name, part in parts.items()}
     shared = dict(vae=vae, text_encoder=text, tokenizer=tokenizer, unet=unet, motion_adapter=motion, scheduler=DDIMScheduler(**SCALED))
@@ -190,16 +210,17 @@ def generate(family, cases):
             meta = lora_metadata(lora)
             lora["metadata"] = {k: v for k, v in meta.items() if not k.endswith("target_modules")}
             save_file({k: v.contiguous() for k, v in draw(lora["tensors"], lora["seed"]).items()}, f"{tmp}/{name}.safetensors", metadata={"lora_adapter_metadata": json.dumps(meta), "format": "pt"})
-        out = run_cases(pipe, tmp, cases)
+        results = {name: run_cases(pipe, tmp, part) for name, part in cases.items()}
     (OUT / f"{family}.json").write_text(json.dumps({"configs": configs, "weights": weights, "loras": loras}, separators=(",", ":")) + "\n")
-    (OUT / f"{family}-cases.json").write_text(json.dumps(out, separators=(",", ":")) + "\n")
+    for name, result in results.items():
+        (OUT / f"{name}-cases.json").write_text(json.dumps(result, separators=(",", ":")) + "\n")
 
 
 def main():
     OUT.mkdir(parents=True, exist_ok=True)
     tokenizer_files(OUT / "tokenizer")
-    generate("sdxl", SDXL_CASES)
-    generate("sd15", SD15_CASES)
+    generate("sdxl", {"sdxl": SDXL_CASES, "sdxl-locon": LOCON_CASES})
+    generate("sd15", {"sd15": SD15_CASES})
 
 
 def run_cases(pipe, folder, cases):

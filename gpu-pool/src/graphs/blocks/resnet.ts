@@ -20,7 +20,7 @@ export function resnetBlock(
   const conv = { outChannels, kernel: 3 } as const;
   const { normed, sum } = ops.groupNorm(stream, `${path}.norm1`, norm);
   const hidden = ops.convDeferred(normed, `${path}.conv1`, conv);
-  const shift = time && ops.linear(time, `${path}.time_emb_proj`);
+  const shift = time && ops.linear(time, `${path}.time_emb_proj`, { lora: "convolutions" });
   const shifted = ops.groupNormShifted(hidden, shift, `${path}.norm2`, norm);
   const branch = ops.convDeferred(shifted, `${path}.conv2`, conv);
   if (!ops.g.weights.has(`${path}.conv_shortcut.weight`)) return { ...branch, skip: sum };

@@ -5,6 +5,7 @@ import type {
   FeatureMap,
   GroupNormOptions,
   LinearOptions,
+  LoraScope,
   Target,
   TargetOps,
 } from "./target.ts";
@@ -16,7 +17,7 @@ import type {
 export const cpuTarget: Target = {
   name: "cpu",
   dtype: "float32",
-  bind: (g, { lora }) => ({ ...tokenOps(g, lora), ...imageOps(g), ...clipOps(g) }),
+  bind: (g, { lora }) => ({ ...tokenOps(g, lora), ...imageOps(g, lora), ...clipOps(g) }),
 };
 
 const CONTRIB = "com.microsoft";
@@ -54,9 +55,9 @@ function gemm(g: GraphBuilder, x: Value, path: string, rows?: Rows, lora?: LoraI
   return op.reshape(g, product, [...x.shape.slice(0, -1), out]);
 }
 
-function tokenOps(g: GraphBuilder, loraInputs: boolean) {
-  const adapters = (path: string, wanted: boolean | undefined): LoraInputs | undefined => {
-    if (!wanted || !loraInputs) return undefined;
+function tokenOps(g: GraphBuilder, scope: LoraScope) {
+  const adapters = (path: string, wanted: LinearOptions["lora"]): LoraInputs | undefined => {
+    if (!wanted || !scope || (wanted === "convolutions" && scope !== wanted)) return undefined;
     const { shape } = g.weights.get(`${path}.weight`);
     return g.loraInputs(path, shape[1] ?? 0, shape[0] ?? 0);
   };
@@ -123,11 +124,28 @@ function imageMap(value: Value): FeatureMap {
   return { value, batch, channels, height, width };
 }
 
-function conv(g: GraphBuilder, map: FeatureMap, path: string, options: ConvOptions): FeatureMap {
+/** A convolution's weight; with LoRA, W + B @ A over rows of `in * kernel * kernel`. */
+function convWeight(g: GraphBuilder, path: string, scope: LoraScope): Value {
+  const weight = g.weight(`${path}.weight`);
+  if (scope !== "convolutions") return weight;
+  const [out = 0, ...rest] = g.weights.get(`${path}.weight`).shape;
+  const row = rest.reduce((product, size) => product * size, 1);
+  const { a, b } = g.loraInputs(path, row, out);
+  const matrix = g.weight(`${path}.weight`, { shape: [out, row] });
+  return op.reshape(g, g.node("Gemm", [b, a, matrix], { shape: [out, row] }), weight.shape);
+}
+
+function conv(
+  g: GraphBuilder,
+  map: FeatureMap,
+  path: string,
+  options: ConvOptions,
+  scope: LoraScope,
+): FeatureMap {
   const { kernel, stride = 1, padding = "same", outChannels } = options;
   const around = kernel === 3 ? 1 : 0;
   const pads = padding === "same" ? [around, around, around, around] : [0, 0, 1, 1];
-  const inputs = [map.value, g.weight(`${path}.weight`), g.weight(`${path}.bias`)];
+  const inputs = [map.value, convWeight(g, path, scope), g.weight(`${path}.bias`)];
   const shape = [map.batch, outChannels, divDim(map.height, stride), divDim(map.width, stride)];
   const value = g.node(
     "Conv",
@@ -142,7 +160,7 @@ function conv(g: GraphBuilder, map: FeatureMap, path: string, options: ConvOptio
   return imageMap(value);
 }
 
-function imageOps(g: GraphBuilder) {
+function imageOps(g: GraphBuilder, scope: LoraScope) {
   const settleMap: TargetOps["settleMap"] = (stream) => {
     stream.settled ??= stream.skip
       ? imageMap(op.add(g, stream.result.value, stream.skip.value))
@@ -153,9 +171,9 @@ function imageOps(g: GraphBuilder) {
     settleMap,
     fromImages: (x: Value) => imageMap(x),
     toImages: (map: FeatureMap) => map.value,
-    conv: (map: FeatureMap, path: string, options: ConvOptions) => conv(g, map, path, options),
+    conv: (map: FeatureMap, path: string, options: ConvOptions) => conv(g, map, path, options, scope),
     convDeferred: (map: FeatureMap, path: string, options: ConvOptions) => ({
-      result: conv(g, map, path, options),
+      result: conv(g, map, path, options, scope),
     }),
     groupNorm(stream, path, options) {
       const sum = settleMap(stream);
@@ -191,7 +209,7 @@ function clipOps(g: GraphBuilder) {
       return op.transpose(g, op.reshape(g, value, [batch, frames, channels, height, width]), [0, 2, 1, 3, 4]);
     },
     clipNorm(stream, path, batch, frames, options) {
-      const sum = imageOps(g).settleMap(stream);
+      const sum = imageOps(g, false).settleMap(stream);
       const { channels, height, width } = sum;
       const pixels = mulDims(height, width);
       const clip = op.reshape(g, sum.value, [batch, frames, channels, pixels]);

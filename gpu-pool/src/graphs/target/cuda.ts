@@ -2,7 +2,7 @@ import type { GraphBuilder } from "../builder/index.ts";
 import { deterministicGroupNorm } from "./deterministic-norm.ts";
 import { nhwcOps } from "./nhwc.ts";
 import { fusedKernels, type NhwcKernels, plainKernels, withGroupNorm } from "./nhwc-kernels.ts";
-import type { Target } from "./target.ts";
+import type { LoraScope, Target } from "./target.ts";
 
 export interface CudaOptions {
   /** Pixels per row of temporal attention: 4 is fastest where it divides B*h*w at every resolution. Default 1. */
@@ -33,6 +33,6 @@ export function plainNhwcTarget(options: CudaOptions = {}): Target {
 }
 
 function binder(kernels: NhwcKernels, { temporalPacking = 1, feedForwardChunks = 1 }: CudaOptions) {
-  return (g: GraphBuilder, { lora }: { readonly lora: boolean }) =>
+  return (g: GraphBuilder, { lora }: { readonly lora: LoraScope }) =>
     nhwcOps(g, { lora, kernels, temporalPacking, feedForwardChunks });
 }

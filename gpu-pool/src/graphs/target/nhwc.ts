@@ -7,6 +7,7 @@ import type {
   FeatureMap,
   GroupNormOptions,
   LinearOptions,
+  LoraScope,
   Residual,
   TargetOps,
 } from "./target.ts";
@@ -16,7 +17,7 @@ import type {
  * the norm that follows; 1x1 convolutions are matrix products on the same bytes.
  */
 export interface NhwcOptions {
-  readonly lora: boolean;
+  readonly lora: LoraScope;
   readonly kernels: NhwcKernels;
   /** Pixels whose frames share one row of temporal attention; needs a fixed number of frames. */
   readonly temporalPacking: number;
@@ -78,9 +79,9 @@ function skipLayerNorm(g: GraphBuilder, stream: Residual<Value>, path: string, e
 }
 
 function linearOps(g: GraphBuilder, { lora: loraInputs, kernels, feedForwardChunks }: NhwcOptions) {
-  const adapted = (path: string, lora: boolean | undefined): Value => {
+  const adapted = (path: string, lora: LinearOptions["lora"]): Value => {
     const { weight, out, in: width } = matrix(g, path);
-    if (!lora || !loraInputs) return weight;
+    if (!lora || !loraInputs || (lora === "convolutions" && loraInputs !== lora)) return weight;
     const { a, b } = g.loraInputs(path, width, out);
     return g.node("Gemm", [b, a, weight], { shape: [out, width] });
   };

@@ -120,13 +120,19 @@ export interface TargetOps {
 
 export interface LinearOptions {
   /** Whether the layer is a LoRA target in graphs with LoRA inputs. */
-  readonly lora?: boolean;
+  readonly lora?: boolean | "convolutions";
 }
+
+/**
+ * Which layers take LoRA matrices from graph inputs: none, the linear layers of the transformers, or with
+ * `convolutions` those, every convolution and the time projections (LoCon).
+ */
+export type LoraScope = boolean | "convolutions";
 
 /** A way to compute: a table of operator choices. */
 export interface Target {
   readonly name: "cpu" | "cuda";
   readonly dtype: "float32" | "float16";
-  /** Binds the operators to a graph. `lora` makes A/B matrices graph inputs. */
-  bind(g: GraphBuilder, options: { readonly lora: boolean }): TargetOps;
+  /** Binds the operators to a graph. */
+  bind(g: GraphBuilder, options: { readonly lora: LoraScope }): TargetOps;
 }

@@ -10,22 +10,26 @@ import { type PassSize, UnetSession } from "./unet-session.ts";
 /**
  * The denoiser of a pack: UNet and motion adapter as one graph.
  * @param first size of the passes to be ready for
+ * @param convolutions take LoRA matrices for convolutions too (LoCon)
  */
 export async function loadUnet(
-  unetFolder: string,
-  adapterFolder: string,
+  folders: { unet: string; adapter: string },
   options: ModelOptions,
   first: PassSize,
+  convolutions: boolean,
 ): Promise<Unet & { close(): Promise<void> }> {
   const shape = unetMotionShape(
-    await readConfig(unetFolder, unetConfig),
-    await readConfig(adapterFolder, motionAdapterConfig),
+    await readConfig(folders.unet, unetConfig),
+    await readConfig(folders.adapter, motionAdapterConfig),
   );
   const layersPerBlock = shape.down[0]?.layers ?? 2;
-  const own = await modelWeights(unetFolder, "unet", options, { layersPerBlock });
-  const motion = await openWeights(await weightFiles(adapterFolder));
+  const own = await modelWeights(folders.unet, "unet", options, { layersPerBlock });
+  const motion = await openWeights(await weightFiles(folders.adapter));
   const weights = new WeightSet(new Map([...own.tensors, ...motion.tensors]));
-  const unet = await UnetSession.open(shape, weights, options, first);
+  const unet = await UnetSession.open(
+    { shape, weights, options, lora: convolutions ? "convolutions" : true },
+    first,
+  );
   return {
     channels: shape.inChannels,
     maxFrames: shape.maxFrames,

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { type LoraAdapter, loadLora } from "../../lora/index.ts";
+import { type LoraAdapter, loadLora, usesConvolutions } from "../../lora/index.ts";
 import type { Pack } from "../../packs/index.ts";
 import { parseSchedulerConfig } from "../../schedulers/index.ts";
 import { loadTextModel } from "./load-text.ts";
@@ -67,9 +67,8 @@ async function loadModels(pack: Pack, base: LoadOptions): Promise<PictureModels>
       );
     const vae = keep(await loadVae(pack.component("vae"), options));
     const first = firstPass(pack, vae.factor);
-    const unet = keep(
-      await loadUnet(pack.component("unet"), pack.component("motion_adapter"), options, first),
-    );
+    const folders = { unet: pack.component("unet"), adapter: pack.component("motion_adapter") };
+    const unet = keep(await loadUnet(folders, options, first, await changesConvolutions(pack)));
     return { text, unet, vae, zerosForEmptyPrompt: await zerosForEmptyPrompt(pack, family), close };
   } catch (error) {
     await close();
@@ -89,6 +88,13 @@ function firstPass({ manifest: { picture } }: Pack, factor: number): PassSize {
 async function zerosForEmptyPrompt(pack: Pack, family: "sdxl" | "sd15"): Promise<boolean> {
   const json = await readJson(join(pack.folder, "model_index.json")).catch(() => ({}));
   return ModelIndex.parse(json).force_zeros_for_empty_prompt ?? family === "sdxl";
+}
+
+/** Whether any character's LoRA is a LoCon, which the smaller graph cannot take. */
+async function changesConvolutions(pack: Pack): Promise<boolean> {
+  for (const { lora } of pack.manifest.characters)
+    if (lora !== undefined && (await usesConvolutions(join(pack.folder, lora)))) return true;
+  return false;
 }
 
 async function loadAdapters(pack: Pack, models: PictureModels): Promise<ReadonlyMap<string, LoraAdapter>> {

@@ -25,18 +25,19 @@ interface GoldenCase {
 // Sessions are slow to make on a machine that is busy with other tests.
 setDefaultTimeout(60_000);
 
-for (const [family, reference] of [
-  ["sdxl", "AnimateDiffSDXLPipeline"],
-  ["sd15", "AnimateDiffPipeline"],
+for (const [cases, family, reference, characters] of [
+  ["sdxl", "sdxl", "AnimateDiffSDXLPipeline", ["temo", "felfel"]],
+  ["sdxl-locon", "sdxl", "AnimateDiffSDXLPipeline with LoCon", ["locon"]],
+  ["sd15", "sd15", "AnimateDiffPipeline", ["temo", "felfel"]],
 ] as const)
   describe(`whole runs equal ${reference} of diffusers`, async () => {
     let folder: string;
     beforeAll(async () => {
-      folder = await writeTinyPack(family);
+      folder = await writeTinyPack(family, [...characters]);
     });
     afterAll(() => rm(folder, { recursive: true, force: true }));
 
-    for (const golden of await readFixture<GoldenCase[]>(`${family}-cases.json`)) {
+    for (const golden of await readFixture<GoldenCase[]>(`${cases}-cases.json`)) {
       test(golden.name, async () => {
         await writeScheduler(folder, golden.scheduler);
         const pipeline = await loadAnimateDiff(await loadPack(folder), {

@@ -1,5 +1,6 @@
 import type { OnnxModel } from "../../graphs/builder/types.ts";
 import type { UnetMotionShape } from "../../graphs/config/unet.ts";
+import type { LoraScope } from "../../graphs/target/target.ts";
 import { buildUnetMotion, SYMBOLIC_UNET_SIZES, type UnetSizes } from "../../graphs/unet-motion.ts";
 import { planUnet, type UnetPlan } from "../../graphs/unet-plan.ts";
 import { createSession, type Session } from "../../onnx/session.ts";
@@ -17,31 +18,30 @@ export interface PassSize {
   width: number;
 }
 
+export interface UnetParts {
+  shape: UnetMotionShape;
+  weights: WeightSet;
+  options: LoadOptions;
+  /** Layers that take LoRA matrices. */
+  lora: LoraScope;
+}
+
 /**
  * The UNet's session for the size at hand. On the CPU one graph serves every size. On a GPU the graph is planned for
  * a frame count (and, when results must be bit-stable, for every size); it is made anew when that changes, and only
  * one is in memory.
  */
 export class UnetSession {
-  readonly #shape: UnetMotionShape;
-  readonly #weights: WeightSet;
-  readonly #options: LoadOptions;
+  readonly #unet: UnetParts;
   #current: { key: string; session: Session; model: OnnxModel } | undefined;
 
-  private constructor(shape: UnetMotionShape, weights: WeightSet, options: LoadOptions) {
-    this.#shape = shape;
-    this.#weights = weights;
-    this.#options = options;
+  private constructor(unet: UnetParts) {
+    this.#unet = unet;
   }
 
   /** Opens the session for a first size. */
-  static async open(
-    shape: UnetMotionShape,
-    weights: WeightSet,
-    options: LoadOptions,
-    size: PassSize,
-  ): Promise<UnetSession> {
-    const unet = new UnetSession(shape, weights, options);
+  static async open(parts: UnetParts, size: PassSize): Promise<UnetSession> {
+    const unet = new UnetSession(parts);
     await unet.at(size);
     return unet;
   }
@@ -56,9 +56,9 @@ export class UnetSession {
     const key = JSON.stringify([plan, sizes]);
     if (this.#current?.key === key) return this.#current.session;
     await this.close();
-    const target = targetOf(this.#options, plan);
-    const model = buildUnetMotion({ shape: this.#shape, weights: this.#weights, target, lora: true, sizes });
-    const session = await createSession(model, this.#options.cacheDir, sessionOptions(this.#options));
+    const { shape, weights, lora, options } = this.#unet;
+    const model = buildUnetMotion({ shape, weights, target: targetOf(options, plan), lora, sizes });
+    const session = await createSession(model, options.cacheDir, sessionOptions(options));
     this.#current = { key, session, model };
     return session;
   }
@@ -70,16 +70,16 @@ export class UnetSession {
   }
 
   #plan(size: PassSize): { plan: UnetPlan | undefined; sizes: UnetSizes } {
-    if (this.#options.device === "cpu") return { plan: undefined, sizes: SYMBOLIC_UNET_SIZES };
+    if (this.#unet.options.device === "cpu") return { plan: undefined, sizes: SYMBOLIC_UNET_SIZES };
     // One graph for guided and unguided steps: what fits both.
-    const chunks = this.#options.smallMemory ? SMALL_MEMORY_CHUNKS : 1;
-    const [single, double] = [1, 2].map((batch) => planUnet(this.#shape, { ...size, batch }, chunks));
+    const chunks = this.#unet.options.smallMemory ? SMALL_MEMORY_CHUNKS : 1;
+    const [single, double] = [1, 2].map((batch) => planUnet(this.#unet.shape, { ...size, batch }, chunks));
     const plan = {
       temporalPacking: Math.min(single?.temporalPacking ?? 1, double?.temporalPacking ?? 1),
       feedForwardChunks: Math.max(single?.feedForwardChunks ?? 1, double?.feedForwardChunks ?? 1),
     };
     const { batch, frames, height, width } = size;
-    const fixed = this.#options.deterministic ? { batch, height, width } : {};
+    const fixed = this.#unet.options.deterministic ? { batch, height, width } : {};
     return { plan, sizes: { ...SYMBOLIC_UNET_SIZES, frames, ...fixed } };
   }
 }

@@ -32,7 +32,10 @@ export async function readFixture<T>(name: string): Promise<T> {
 }
 
 /** Writes the tiny pack of the golden runs into a fresh folder. */
-export async function writeTinyPack(family: "sdxl" | "sd15" = "sdxl"): Promise<string> {
+export async function writeTinyPack(
+  family: "sdxl" | "sd15" = "sdxl",
+  characters = ["temo", "felfel"],
+): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "cartoon-tiny-pack-"));
   const model = await readFixture<ModelFixture>(`${family}.json`);
   for (const [name, config] of Object.entries(model.configs)) {
@@ -47,7 +50,7 @@ export async function writeTinyPack(family: "sdxl" | "sd15" = "sdxl"): Promise<s
   for (const name of family === "sdxl" ? ["tokenizer", "tokenizer_2"] : ["tokenizer"])
     await cp(join(FIXTURE, "tokenizer"), join(folder, name), { recursive: true });
   await writeScheduler(folder, EULER);
-  await write(join(folder, "pack.json"), JSON.stringify(manifest(family, Object.keys(model.loras))));
+  await write(join(folder, "pack.json"), JSON.stringify(manifest(family, characters)));
   return folder;
 }
 
