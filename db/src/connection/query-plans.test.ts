@@ -16,7 +16,7 @@ const QUERIES = [
   ],
   [
     "fair share",
-    "select max(share) from jobs where status = 'queued' and tenant = 'a' and priority = 1",
+    "select share from jobs where status = 'queued' and tenant = 'a' and priority = 1 order by share desc",
     "jobs_share",
   ],
   [

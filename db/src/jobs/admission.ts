@@ -2,7 +2,7 @@ import { and, eq, type SQL, sql } from "drizzle-orm";
 import { VerbError } from "../errors.ts";
 import { rows, type Tx, type Verb } from "../verb.ts";
 
-/** How long the size of the whole queue may be taken from memory; it is counted anew before anyone is refused. */
+/** How long a count may be taken from memory; it is made anew before anyone is refused. */
 const COUNT_FRESH_MS = 250;
 
 /** How many jobs may wait; without a number there is no limit. Edges that enqueue at the same instant may overshoot by a batch. */
@@ -21,7 +21,8 @@ interface Count {
   at: number;
 }
 
-const wholeQueue = new WeakMap<object, Count>();
+const KEPT_COUNTS = 10_000;
+const counts = new WeakMap<object, Map<string, Count>>();
 
 /** Keeps the candidates that fit into the queues, and refuses the others. */
 export function* admit<C extends Candidate>(
@@ -30,40 +31,55 @@ export function* admit<C extends Candidate>(
   refuse: (candidate: C, refusal: VerbError) => void,
 ): Verb<C[]> {
   const admitted: C[] = [];
-  const queuedOf = new Map<string, number>();
+  // Admitted by this call: not in the table yet.
+  const here = new Map<string, number>();
   for (const candidate of candidates) {
     const { tenant, limits } = candidate.input;
-    const tenantLimit = limits?.tenantQueued;
-    if (tenantLimit !== undefined) {
-      const queued =
-        queuedOf.get(tenant) ?? (yield* countQueued(tx, eq(tx.t.jobs.tenant, tenant), tenantLimit));
-      if (queued >= tenantLimit) {
-        const message = `You have ${queued} jobs waiting; the limit is ${tenantLimit}.`;
-        refuse(candidate, new VerbError("tenant_queue_full", message, { limit: tenantLimit }));
-        continue;
-      }
-      queuedOf.set(tenant, queued + 1);
-    }
-    const globalLimit = limits?.globalQueued;
-    if (globalLimit !== undefined && !(yield* fitsWholeQueue(tx, globalLimit))) {
-      const message = `The queue is full (${globalLimit} jobs).`;
-      refuse(candidate, new VerbError("queue_full", message, { limit: globalLimit }));
+    const mine = `tenant ${tenant}`;
+    const refusal =
+      (yield* overLimit(tx, here, mine, eq(tx.t.jobs.tenant, tenant), limits?.tenantQueued, TENANT_FULL)) ??
+      (yield* overLimit(tx, here, "all", undefined, limits?.globalQueued, QUEUE_FULL));
+    if (refusal) {
+      refuse(candidate, refusal);
       continue;
     }
+    for (const name of [mine, "all"]) countOne(tx, here, name);
     admitted.push(candidate);
   }
   return admitted;
 }
 
-function* fitsWholeQueue(tx: Tx, limit: number): Verb<boolean> {
-  let count = wholeQueue.get(tx.owner);
-  if (!count || tx.now - count.at > COUNT_FRESH_MS || tx.now < count.at || count.queued >= limit) {
-    count = { queued: yield* countQueued(tx, undefined, limit), at: tx.now };
-    wholeQueue.set(tx.owner, count);
-  }
-  if (count.queued >= limit) return false;
-  count.queued++;
-  return true;
+type Refusal = (limit: number) => VerbError;
+
+const TENANT_FULL: Refusal = (limit) =>
+  new VerbError("tenant_queue_full", `You have ${limit} jobs waiting; that is the limit.`, { limit });
+const QUEUE_FULL: Refusal = (limit) =>
+  new VerbError("queue_full", `The queue is full (${limit} jobs).`, { limit });
+
+function* overLimit(
+  tx: Tx,
+  here: Map<string, number>,
+  name: string,
+  whose: SQL | undefined,
+  limit: number | undefined,
+  refusal: Refusal,
+): Verb<VerbError | undefined> {
+  if (limit === undefined) return undefined;
+  const ofDatabase = counts.get(tx.owner) ?? new Map<string, Count>();
+  counts.set(tx.owner, ofDatabase);
+  const known = ofDatabase.get(name);
+  const fresh = known && tx.now >= known.at && tx.now - known.at <= COUNT_FRESH_MS;
+  if (fresh && known.queued < limit) return undefined;
+  if (ofDatabase.size >= KEPT_COUNTS) ofDatabase.clear();
+  const queued = (yield* countQueued(tx, whose, limit)) + (here.get(name) ?? 0);
+  ofDatabase.set(name, { queued, at: tx.now });
+  return queued >= limit ? refusal(limit) : undefined;
+}
+
+function countOne(tx: Tx, here: Map<string, number>, name: string): void {
+  here.set(name, (here.get(name) ?? 0) + 1);
+  const known = counts.get(tx.owner)?.get(name);
+  if (known) known.queued++;
 }
 
 /** Counts no further than `limit`: the answer matters only below it. */

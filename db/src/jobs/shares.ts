@@ -1,4 +1,4 @@
-import { and, eq, max, sql } from "drizzle-orm";
+import { and, desc, eq, sql } from "drizzle-orm";
 import { rows, run, type Tx, type Verb } from "../verb.ts";
 import type { JobRow } from "./job.ts";
 
@@ -25,12 +25,14 @@ function* lastWaiting(tx: Tx, job: JobRow): Verb<number | null> {
   const { jobs } = tx.t;
   const queued = sql`${jobs.status} = 'queued'`;
   const lane = and(queued, eq(jobs.tenant, job.tenant), eq(jobs.priority, job.priority));
-  const [row] = yield* rows(
-    tx.db
-      .select({ share: max(jobs.share) })
-      .from(jobs)
-      .where(lane),
-  );
+  // Not max(): before it has statistics Postgres reads all of them for that.
+  const newest = tx.db
+    .select({ share: jobs.share })
+    .from(jobs)
+    .where(lane)
+    .orderBy(desc(jobs.share))
+    .limit(1);
+  const [row] = yield* rows(newest);
   return row?.share ?? null;
 }
 
