@@ -133,7 +133,10 @@ function causalBias(g: GraphBuilder, from: Value, to: Value, length: Value["shap
   return op.mul(g, op.cast(g, later, g.dtype), op.floats(g, [-30_000], []));
 }
 
-/** Attention to the text; with `head` also that head's weights of the conditional rows' last frame, [B, T]. */
+/**
+ * Attention to the text; with `head` also that head's weights of the conditional rows' last frame, [B, T].
+ * Where it is not fused, `weights` are those of all heads, [2B, heads, S, T].
+ */
 export function crossAttention(
   g: GraphBuilder,
   { decoder: c }: DiaConfig,
@@ -142,7 +145,7 @@ export function crossAttention(
   kv: CrossKeysValues,
   bias: Value,
   head: number | undefined,
-): { output: Value; alignment: Value | undefined } {
+): { output: Value; alignment: Value | undefined; weights?: Value } {
   const heads = c.cross_num_attention_heads;
   const projected = linear(g, h, `${path}.q_proj`);
   // The fused operator takes a bias per query row: one row, so only the steps use it.
@@ -160,7 +163,7 @@ export function crossAttention(
   const q = splitHeads(g, projected, heads, c.cross_head_dim);
   const { output, weights } = attention(g, q, kv.k, kv.v, bias);
   const alignment = head === undefined ? undefined : conditional(g, op.slice(g, weights, 1, head, head + 1));
-  return { output: linear(g, mergeHeads(g, output), `${path}.o_proj`), alignment };
+  return { output: linear(g, mergeHeads(g, output), `${path}.o_proj`), alignment, weights };
 }
 
 function oneHead(

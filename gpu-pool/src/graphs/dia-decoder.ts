@@ -4,12 +4,14 @@ import { linear } from "./dia-blocks.ts";
 import type { KeysValues } from "./dia-cached-attention.ts";
 import type { DiaConfig } from "./dia-config.ts";
 import { crossKeysValues, maskBias } from "./dia-encoder.ts";
-import { type AlignmentHead, DecoderLayers, type DiaTarget } from "./dia-layers.ts";
+import { type AlignmentHead, DecoderLayers, type DiaTarget, type Reading } from "./dia-layers.ts";
 import { applyEnding, sampleFrame } from "./dia-sampler.ts";
 
 export interface DiaDecoderOptions {
   readonly alignmentHead?: AlignmentHead | undefined;
   readonly logits?: boolean;
+  /** Tell how the prompt's rows attend to the text: for models without a known alignment head. */
+  readonly reading?: boolean;
 }
 
 /**
@@ -26,6 +28,8 @@ export interface DiaDecoderOptions {
  * Outputs: `tokens` int64 [n', B, C] with n' <= n (fewer when every dialogue has ended), `ended` int64 [B],
  * `new_k`, `new_v` [layers, R, kv, S + n', dim], and with an alignment head `alignment` [n', B, T]: how much
  * each frame attends to each byte of the text. `options.logits` adds `logits` [n', 2, B, C, V].
+ * `options.reading` adds the input `head_weights` float32 [layers, heads] and the outputs `reading_positions`
+ * [layers * heads, B, S] and `reading_attention` [B, S, T] of the prompt's rows, see {@link Reading}.
  */
 export function buildDiaDecoder(
   config: DiaConfig,
@@ -39,8 +43,12 @@ export function buildDiaDecoder(
   const bias = maskBias(g, inputs.mask);
   const cross = crossInputs(g, config, target);
   const decoder = new DecoderLayers(config, target, cross, bias, options.alignmentHead, g);
-  const start = prefill(g, config, decoder, inputs.prompt, inputs.past);
-  const kv = start.flatMap(({ k, v }) => [k, v]);
+  const { decoder: c } = config;
+  const headWeights = options.reading
+    ? g.input("head_weights", "float32", [c.num_hidden_layers, c.cross_num_attention_heads])
+    : undefined;
+  const { start, reading } = prefill(g, config, decoder, inputs, headWeights);
+  const kv = flatten(start);
   const body = frameLoop(g, config, { inputs, decoder, start, logits: options.logits === true });
 
   const always = g.constant("bool", Uint8Array.of(1), []);
@@ -58,6 +66,10 @@ export function buildDiaDecoder(
   g.output("ended", valueAt(results, 1));
   outputNewRows(g, results.slice(2, 2 + kv.length));
   if (options.alignmentHead) g.output("alignment", op.cast(g, valueAt(results, 3 + kv.length), "float32"));
+  if (reading) {
+    g.output("reading_positions", reading.positions);
+    g.output("reading_attention", reading.attention);
+  }
   if (options.logits) g.output("logits", valueAt(results, results.length - 1));
   return g.build("dia_decoder");
 }
@@ -158,35 +170,46 @@ function prefill(
   g: GraphBuilder,
   config: DiaConfig,
   decoder: DecoderLayers,
-  prompt: Value,
-  past: KeysValues[],
-): KeysValues[] {
-  const hasPrompt = g.node(
-    "Greater",
-    [op.squeeze(g, g.size("S"), [0]), g.constant("int64", BigInt64Array.of(0n), [])],
-    {
-      dtype: "bool",
-      shape: [],
+  { prompt, past }: DecoderInputs,
+  headWeights: Value | undefined,
+): { start: KeysValues[]; reading: Reading | undefined } {
+  const { num_hidden_layers: layers, cross_num_attention_heads: heads } = config.decoder;
+  const bool = { dtype: "bool" as const, shape: [] };
+  const none = g.constant("int64", BigInt64Array.of(0n), []);
+  const hasPrompt = g.node("Greater", [op.squeeze(g, g.size("S"), [0]), none], bool);
+  const readingShapes = headWeights ? [[layers * heads, "B", "S"] as const, ["B", "S", "T"] as const] : [];
+  const withPrompt = g.subgraph((b) => {
+    const { present, reading } = decoder.run(b, prompt, past, headWeights);
+    emit(b, [...flatten(present), ...(reading ? [reading.positions, reading.attention] : [])]);
+  });
+  const without = g.subgraph((b) => {
+    const empty = readingShapes.map((shape) =>
+      b.node("ConstantOfShape", [g.shapeTensor(shape)], { dtype: "float32", shape }),
+    );
+    emit(b, [...flatten(past), ...empty]);
+  });
+  const outputs = [
+    ...flatten(past).map((x) => ({ dtype: x.dtype, shape: grown(x, "P0") })),
+    ...readingShapes.map((shape) => ({ dtype: "float32" as const, shape })),
+  ];
+  const branches = { then_branch: { graph: withPrompt }, else_branch: { graph: without } };
+  const results = g.nodes("If", [hasPrompt], outputs, branches);
+  return {
+    start: past.map((_, layer) => ({ k: valueAt(results, 2 * layer), v: valueAt(results, 2 * layer + 1) })),
+    reading: headWeights && {
+      positions: valueAt(results, 2 * layers),
+      attention: valueAt(results, 2 * layers + 1),
     },
-  );
-  const emit = (b: GraphBuilder, present: KeysValues[]) => {
-    for (const [layer, { k, v }] of present.entries()) {
-      b.output(b.freshName(`k_${layer}`), k);
-      b.output(b.freshName(`v_${layer}`), v);
-    }
   };
-  const withPrompt = g.subgraph((b) => emit(b, decoder.run(b, prompt, past).present));
-  const without = g.subgraph((b) => emit(b, past));
-  const outputs = past.flatMap(({ k, v }) => [
-    { dtype: k.dtype, shape: grown(k, "P0") },
-    { dtype: v.dtype, shape: grown(v, "P0") },
-  ]);
-  const attributes = { then_branch: { graph: withPrompt }, else_branch: { graph: without } };
-  const results = g.nodes("If", [hasPrompt], outputs, attributes);
-  return Array.from({ length: config.decoder.num_hidden_layers }, (_, layer) => ({
-    k: valueAt(results, 2 * layer),
-    v: valueAt(results, 2 * layer + 1),
-  }));
+}
+
+function flatten(kv: readonly KeysValues[]): Value[] {
+  return kv.flatMap(({ k, v }) => [k, v]);
+}
+
+/** Outputs of a branch. */
+function emit(b: GraphBuilder, values: readonly Value[]): void {
+  for (const value of values) b.output(b.freshName("out"), value);
 }
 
 /** Conditional and unconditional logits of the last row, float32 [B, C, V] each. */

@@ -45,11 +45,20 @@ export interface AlignmentHead {
   readonly head: number;
 }
 
+/** How rows attend to the text, for models without a known alignment head. */
+export interface Reading {
+  /** Mean position in the text per layer and head, float32 [layers * heads, B, S]. */
+  readonly positions: Value;
+  /** Attention of the chosen heads, float32 [B, S, T]. */
+  readonly attention: Value;
+}
+
 /** What the layers make of some rows. */
 export interface Frame {
   readonly hidden: Value;
   readonly present: KeysValues[];
   readonly alignment: Value | undefined;
+  readonly reading: Reading | undefined;
 }
 
 /** The stack of decoder layers, applied to rows of tokens in any (sub)graph. */
@@ -86,8 +95,11 @@ export class DecoderLayers {
     this.#embedding = g.weight("model.decoder.embeddings.embed.weight");
   }
 
-  /** @param tokens int64 [B, S, C]; the result's `hidden` is [2B, S, d], already normed */
-  run(g: GraphBuilder, tokens: Value, past: readonly KeysValues[]): Frame {
+  /**
+   * @param tokens int64 [B, S, C]; the result's `hidden` is [2B, S, d], already normed
+   * @param headWeights float32 [layers, heads]: which heads the result's `reading` is made of
+   */
+  run(g: GraphBuilder, tokens: Value, past: readonly KeysValues[], headWeights?: Value): Frame {
     const c = this.#config.decoder;
     const length = tokens.shape[1] ?? 1;
     const path = (layer: number) => `model.decoder.layers.${layer}`;
@@ -98,6 +110,7 @@ export class DecoderLayers {
     let h = rmsNorm(g, x, `${path(0)}.pre_sa_norm`, c.norm_eps);
     const present: KeysValues[] = [];
     let alignment: Value | undefined;
+    const observed: Value[] = [];
     for (const [layer, kv] of past.entries()) {
       const rope = this.#rope;
       const self = cachedSelfAttention(
@@ -124,6 +137,7 @@ export class DecoderLayers {
         head,
       );
       alignment = crossed.alignment ?? alignment;
+      if (headWeights && crossed.weights) observed.push(crossed.weights);
       const afterCross = skipRmsNorm(
         g,
         crossed.output,
@@ -137,6 +151,32 @@ export class DecoderLayers {
       h = out.normed;
       x = out.sum;
     }
-    return { hidden: h, present, alignment };
+    const reading = headWeights ? readingOf(g, observed, headWeights) : undefined;
+    return { hidden: h, present, alignment, reading };
   }
+}
+
+/** @param weights per layer, [2B, heads, S, T] */
+function readingOf(g: GraphBuilder, weights: readonly Value[], headWeights: Value): Reading {
+  const positions: Value[] = [];
+  let attention: Value | undefined;
+  const zero = g.constant("int64", BigInt64Array.of(0n), []);
+  const one = g.constant("int64", BigInt64Array.of(1n), []);
+  const range = g.node("Range", [zero, op.squeeze(g, g.size("T"), [0]), one], {
+    dtype: "int64",
+    shape: ["T"],
+  });
+  const column = op.unsqueeze(g, op.cast(g, range, "float32"), [1]);
+  for (const [layer, all] of weights.entries()) {
+    const [conditional] = op.split(g, all, 2, 0);
+    if (!conditional) throw new Error("guidance needs two rows per dialogue");
+    const heads = op.transpose(g, op.cast(g, conditional, "float32"), [1, 0, 2, 3]);
+    positions.push(op.squeeze(g, op.matmul(g, heads, column), [3]));
+    const share = op.squeeze(g, op.slice(g, headWeights, 0, layer, layer + 1), [0]);
+    const weighted = op.mul(g, heads, op.unsqueeze(g, share, [1, 2, 3]));
+    const sum = op.reduce(g, "ReduceSum", weighted, [0], false);
+    attention = attention ? op.add(g, attention, sum) : sum;
+  }
+  if (!attention) throw new Error("no layer was observed");
+  return { positions: op.concat(g, positions, 0), attention };
 }

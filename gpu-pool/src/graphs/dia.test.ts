@@ -53,9 +53,10 @@ for (const [name, golden] of Object.entries({ grouped, prompted, single })) {
           const model = buildDiaDecoder(config, weights, target, {
             alignmentHead: { layer, head: 0 },
             logits: true,
+            reading: true,
           });
           const decoder = await createSession(model, folder, { intraOpThreads: 1 });
-          const { logits, alignment } = await teacherForce(encoder, decoder, promptRows);
+          const { logits, alignment, reading } = await teacherForce(encoder, decoder, promptRows);
           await encoder.release();
           await decoder.release();
 
@@ -69,6 +70,18 @@ for (const [name, golden] of Object.entries({ grouped, prompted, single })) {
           expect(maxError(alignment, unpack(golden.attention).slice(promptRows * textLength))).toBeLessThan(
             1e-4,
           );
+          // The prompt's rows are read the same way as the frames: attention and its mean position.
+          const rows = unpack(golden.attention).slice(0, promptRows * textLength);
+          expect(maxError(reading.attention, rows)).toBeLessThan(1e-4);
+          const heads = config.decoder.cross_num_attention_heads;
+          const positions = reading.positions.slice(
+            layer * heads * promptRows,
+            (layer * heads + 1) * promptRows,
+          );
+          const means = Array.from({ length: promptRows }, (_, row) =>
+            rows.slice(row * textLength, (row + 1) * textLength).reduce((sum, w, t) => sum + w * t, 0),
+          );
+          expect(maxError(positions, means)).toBeLessThan(1e-3);
         });
       }
 
@@ -104,9 +117,22 @@ for (const [name, golden] of Object.entries({ grouped, prompted, single })) {
           ...(crossK && crossV ? { cross_k: crossK, cross_v: crossV } : { encoder_hidden: hidden }),
           forced: int64(next.flat(), [steps, 1, c.num_channels]),
           gumbel: float32(new Float32Array(steps * c.num_channels * K), [steps, 1, c.num_channels, K]),
+          head_weights: float32(
+            Float32Array.from({ length: c.num_hidden_layers * c.cross_num_attention_heads }, (_, i) =>
+              i === (c.num_hidden_layers - 1) * c.cross_num_attention_heads ? 1 : 0,
+            ),
+            [c.num_hidden_layers, c.cross_num_attention_heads],
+          ),
           params: float32(Float32Array.of(3, 1, 0.9), [3, 1]),
         });
-        return { logits: floatOutput(outputs, "logits"), alignment: floatOutput(outputs, "alignment") };
+        return {
+          logits: floatOutput(outputs, "logits"),
+          alignment: floatOutput(outputs, "alignment"),
+          reading: {
+            positions: floatOutput(outputs, "reading_positions"),
+            attention: floatOutput(outputs, "reading_attention"),
+          },
+        };
       }
     }
   });

@@ -172,6 +172,7 @@ test.each(CASES)("%s in the CUDA target's layout agrees with diffusers", (name) 
     const variants = [
       { target: plainNhwcTarget() },
       { target: plainNhwcTarget({ feedForwardChunks: 2, temporalPacking: 2 }), sizes: run },
+      { target: plainNhwcTarget({ feedForwardChunks: 2, temporalPacking: 2 }) },
       { target: plainNhwcTarget({ deterministic: true }), sizes: run },
     ];
     for (const variant of variants) {

@@ -19,7 +19,7 @@ import type {
 export interface NhwcOptions {
   readonly lora: LoraScope;
   readonly kernels: NhwcKernels;
-  /** Pixels whose frames share one row of temporal attention; needs a fixed number of frames. */
+  /** Pixels whose frames share one row of temporal attention; divides B*h*w at every resolution. */
   readonly temporalPacking: number;
   /** Parts in which motion feed-forwards run, to bound the largest tensor. */
   readonly feedForwardChunks: number;
@@ -133,8 +133,8 @@ function attentionOps(g: GraphBuilder, { temporalPacking }: NhwcOptions) {
     attention(q: Value, k: Value, v: Value, options: AttentionOptions): Value {
       if (options.kind !== "temporal" || temporalPacking === 1) return attend(q, k, v, options);
       const [rows = 1, frames, width = 1] = q.shape;
-      if (typeof frames !== "number") throw new Error("temporal packing needs a fixed number of frames");
-      const packed = [divDim(rows, temporalPacking), temporalPacking * frames, width];
+      if (frames === undefined) throw new Error("temporal attention needs [rows, frames, channels]");
+      const packed = [divDim(rows, temporalPacking), mulDims(temporalPacking, frames), width];
       const pack = (x: Value) => op.reshape(g, x, packed);
       const mask = blockDiagonalMask(g, temporalPacking, frames);
       return op.reshape(g, attend(pack(q), pack(k), pack(v), options, mask), q.shape);
@@ -143,14 +143,21 @@ function attentionOps(g: GraphBuilder, { temporalPacking }: NhwcOptions) {
 }
 
 /** Additive mask [1, 1, P*F, P*F]: each of P clips sees its own F frames only. */
-function blockDiagonalMask(g: GraphBuilder, clips: number, frames: number): Value {
-  const size = clips * frames;
-  return g.once(`frame mask ${clips} ${frames}`, () => {
-    const mask = Float32Array.from({ length: size * size }, (_, i) => {
-      const same = Math.floor(i / size / frames) === Math.floor((i % size) / frames);
-      return same ? 0 : -1e4;
+function blockDiagonalMask(g: GraphBuilder, clips: number, frames: Dim): Value {
+  const size = mulDims(clips, frames);
+  return g.once(`frame mask ${size}`, () => {
+    const clipOf = Int32Array.from({ length: clips }, (_, i) => i);
+    const each = op.expand(g, g.constant("int32", clipOf, [clips, 1]), [clips, frames]);
+    const row = op.reshape(g, each, [1, size]);
+    const same = g.node("Equal", [row, op.reshape(g, each, [size, 1])], {
+      dtype: "bool",
+      shape: [size, size],
     });
-    return op.floats(g, mask, [1, 1, size, size]);
+    const mask = g.node("Where", [same, op.scalar(g, 0), op.scalar(g, -1e4)], {
+      dtype: g.dtype,
+      shape: [size, size],
+    });
+    return op.unsqueeze(g, mask, [0, 1]);
   });
 }
 
