@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { uniform } from "../../test-fixtures/voice/formula-weights.ts";
 import { readingOf, segmentFrames } from "./alignment.ts";
+import { chooseHead } from "./choose-head.ts";
 import { soundFailures, tokenFailures } from "./failures.ts";
 import { mouthTrack } from "./mouth.ts";
 import { segmentSpans } from "./spans.ts";
@@ -58,6 +59,22 @@ describe("reading the attention", () => {
       ).back,
     ).toBeGreaterThan(0.6);
   });
+});
+
+test("the head that follows the text is found among others", () => {
+  const track = (f: (x: number, i: number) => number) =>
+    Float32Array.from({ length: 100 }, (_, i) => f(i / 100, i));
+  const heads = [
+    track(() => 25),
+    track((x) => 50 * (1 - x)),
+    track((_, i) => (i * 37) % 50),
+    track((x, i) => 50 * x + (i % 3)),
+    track((x) => 20 + 5 * x),
+  ];
+  expect(chooseHead(heads, 50)?.head).toBe(3);
+  expect(chooseHead(heads, 50)?.score).toBeGreaterThan(0.95);
+  expect(chooseHead(heads.slice(0, 3), 50)?.score ?? 0).toBeLessThan(0.3);
+  expect(chooseHead([], 50)).toBeNull();
 });
 
 describe("spans of the lines", () => {

@@ -8,11 +8,13 @@ import single from "../../../test-fixtures/voice/dia-single.json";
 import {
   type FixtureDtype,
   fixtureGumbel,
+  maxError,
   writeFormulaWeights,
 } from "../../../test-fixtures/voice/formula-weights.ts";
 import { promptRows, undelay } from "./delay-pattern.ts";
 import { type GenerationRequest, generate } from "./generate.ts";
 import { type DiaModel, loadDiaModel } from "./model.ts";
+import { readAttention } from "./read-attention.ts";
 
 let folder: string;
 const models = new Map<string, DiaModel>();
@@ -118,6 +120,31 @@ test("an abort between two runs stops the dialogue", async () => {
   const run = generate(model, [request], { ...options, signal: abort.signal, onRows, firstRun: 4 });
   await expect(run).rejects.toThrow("stop it");
   expect(rows).toBe(4);
+});
+
+test("attention that is read afterwards is that of the frames when they were made", async () => {
+  const { request, options } = setUp("prompted");
+  const head = { layer: 1, head: 1 };
+  const dia = join(folder, "prompted");
+  const shared = { cacheDir: folder, device: "cpu" as const, threads: 1 };
+  const watched = await loadDiaModel(dia, { ...shared, alignmentHead: head });
+  const plain = await loadDiaModel(dia, shared);
+  const [made] = await generate(watched, [request], options);
+  const [again] = await generate(plain, [request], options);
+  if (!made || !again) throw new Error("nothing was made");
+  expect(again.rows).toEqual(made.rows);
+  expect(again.alignment).toEqual([]);
+  const choose = () => ({
+    head: plain.config.decoder.cross_num_attention_heads * head.layer + head.head,
+    score: 1,
+  });
+  const read = await readAttention(plain, request, again, 0, choose);
+  expect(read.length).toBe(made.alignment.length);
+  for (const [i, row] of read.entries()) expect(maxError(row, made.alignment[i] ?? [])).toBeLessThan(1e-4);
+  // No head of a random model follows the text.
+  expect(await readAttention(plain, request, again, 0)).toEqual([]);
+  await watched.release();
+  await plain.release();
 });
 
 test("the delay is taken back and special tokens are silence", () => {

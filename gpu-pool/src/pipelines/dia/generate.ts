@@ -78,7 +78,7 @@ export async function generate(
   return requests.map((request, b) => batch.result(request, b));
 }
 
-interface EncodedTexts {
+export interface EncodedTexts {
   /** Bytes of the longest text. */
   readonly length: number;
   readonly feeds: Record<string, TensorValue>;
@@ -166,6 +166,7 @@ class Batch {
       forced: int64(this.#forced(frames), [frames, batch, channels]),
       gumbel: float32(interleave(draws, frames), [frames, batch, channels, this.#topK]),
       params: float32(this.#params, [3, batch]),
+      ...(this.#model.readsPrompt ? { head_weights: noHeads(this.#model) } : {}),
     });
     this.#keep(outputs);
     return frames;
@@ -214,6 +215,12 @@ class Batch {
       alignment: (this.#alignment[b] ?? []).slice(0, length),
     };
   }
+}
+
+/** No head is read while frames are made. */
+function noHeads({ config }: DiaModel): TensorValue {
+  const { num_hidden_layers: layers, cross_num_attention_heads: heads } = config.decoder;
+  return float32(new Float32Array(layers * heads), [layers, heads]);
 }
 
 /** `params` of the decoder: guidance scale, 1 / temperature and top-p for each dialogue. */
@@ -269,7 +276,10 @@ function interleave(draws: readonly Float32Array[], frames: number): Float32Arra
 }
 
 /** Runs the text encoder for all dialogues: conditional rows first, then as many of zeros. */
-async function encodeTexts(model: DiaModel, requests: readonly GenerationRequest[]): Promise<EncodedTexts> {
+export async function encodeTexts(
+  model: DiaModel,
+  requests: readonly GenerationRequest[],
+): Promise<EncodedTexts> {
   const length = Math.max(...requests.map(({ text }) => text.length));
   const { max_position_embeddings: longest } = model.config.encoder;
   if (length > longest)

@@ -4,8 +4,9 @@ import { type SpeechFailure, soundFailures, tokenFailures } from "../../speech/f
 import type { PlannedChunk } from "../../speech/plan.ts";
 import { decodeCodes } from "./codec.ts";
 import { type Codes, undelay } from "./delay-pattern.ts";
-import { type GenerationRequest, generate } from "./generate.ts";
+import { type Generation, type GenerationRequest, generate } from "./generate.ts";
 import type { DacModel, DiaModel } from "./model.ts";
+import { readAttention } from "./read-attention.ts";
 import type { VoiceSettings } from "./settings.ts";
 import type { VoicePromptCodes } from "./voice-prompts.ts";
 
@@ -80,9 +81,10 @@ export async function makeChunks(
       if (heard.failures.length < best.failures.length) best = heard;
     }
     const { samples, tokens, failures } = await hear(context, chunk, best.tokens, true);
+    const alignment = await alignmentOf(context, chunk, tokens);
     made.push({
       samples,
-      alignment: tokens.alignment,
+      alignment,
       starts: chunk.starts,
       failures,
       retries,
@@ -135,6 +137,7 @@ interface Tokens {
   readonly codes: readonly (readonly number[])[];
   readonly alignment: readonly Float32Array[];
   readonly finished: boolean;
+  readonly generation: Generation;
 }
 
 interface Heard {
@@ -162,13 +165,26 @@ async function speakOnce(
     onRows: attempt === 0 ? (rows) => context.onFrames(rows * chunks.length) : undefined,
   });
   clock.generateSeconds += (performance.now() - started) / 1000;
-  return generations.map(({ rows, firstRow, endRow, finished, alignment }, i) => {
+  return generations.map((generation, i) => {
+    const { rows, firstRow, endRow, finished, alignment } = generation;
     clock.frames += rows.length;
     const codes = undelay(dia.config, rows, firstRow, endRow);
     const frames = codes[0]?.length ?? 0;
     const firstByte = chunks[i]?.firstByte ?? 0;
-    return { codes, finished, alignment: alignment.slice(0, frames).map((row) => row.subarray(firstByte)) };
+    const own = alignment.slice(0, frames).map((row) => row.subarray(firstByte));
+    return { codes, finished, alignment: own, generation };
   });
+}
+
+/** The frames' attention to the chunk's own text, read afterwards where the model has no alignment head. */
+async function alignmentOf(
+  { dia }: ChunkContext,
+  { chunk, request, firstByte }: PreparedChunk,
+  { alignment, codes, generation }: Tokens,
+): Promise<readonly Float32Array[]> {
+  if (alignment.length > 0 || !dia.readsPrompt || chunk.segments.length < 2) return alignment;
+  const read = await readAttention(dia, request, generation, firstByte);
+  return read.slice(0, codes[0]?.length ?? 0).map((row) => row.subarray(firstByte));
 }
 
 /** Looks for failures; tokens that already show one are decoded only when they are kept. */

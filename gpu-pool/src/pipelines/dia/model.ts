@@ -32,6 +32,8 @@ export interface DiaModel {
   readonly target: DiaTarget;
   readonly encoder: Session;
   readonly decoder: Session;
+  /** The decoder tells how a prompt's rows attend to the text; only where no alignment head is known. */
+  readonly readsPrompt: boolean;
   release(): Promise<void>;
 }
 
@@ -75,11 +77,12 @@ export async function loadDiaModel(folder: string, options: DiaModelOptions): Pr
   const weights = await openWeights(await weightFiles(folder));
   const target = targetFor(options);
   const { alignmentHead } = options;
+  const readsPrompt = alignmentHead === undefined;
   const encoderModel = buildDiaEncoder(config, weights, {
     dtype: target.dtype,
     crossOutputs: target.cross === "fed",
   });
-  const decoderModel = buildDiaDecoder(config, weights, target, { alignmentHead });
+  const decoderModel = buildDiaDecoder(config, weights, target, { alignmentHead, reading: readsPrompt });
   const encoder = await createSession(encoderModel, options.cacheDir, sessionOptions(options));
   const threads = options.device === "cpu" && isSmall(config) ? 1 : options.threads;
   const decoder = await createSession(
@@ -91,7 +94,7 @@ export async function loadDiaModel(folder: string, options: DiaModelOptions): Pr
     await encoder.release();
     await decoder.release();
   };
-  return { config, target, encoder, decoder, release };
+  return { config, target, encoder, decoder, readsPrompt, release };
 }
 
 /** @param folder with `config.json` and safetensors in the layout of transformers */
