@@ -1,7 +1,8 @@
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { Tokenizer } from "@huggingface/tokenizers";
 import { z } from "zod";
+import { clipTokenizerJson } from "./clip-tokenizer-json.ts";
 
 const TokenName = z.union([
   z.string(),
@@ -15,11 +16,13 @@ const TokenizerConfig = z.looseObject({
   model_max_length: z.number().positive().default(77),
 });
 
+const Vocabulary = z.record(z.string(), z.int().min(0));
+
 const TokenizerFile = z.looseObject({
-  model: z.looseObject({ type: z.literal("BPE").default("BPE"), vocab: z.record(z.string(), z.int()) }),
+  model: z.looseObject({ type: z.literal("BPE").default("BPE"), vocab: Vocabulary }),
 });
 
-/** A CLIP byte-pair tokenizer from a folder with `tokenizer.json` and `tokenizer_config.json`. */
+/** A CLIP byte-pair tokenizer from a folder in the Hugging Face layout. */
 export class ClipTokenizer {
   readonly bosId: number;
   readonly eosId: number;
@@ -41,8 +44,8 @@ export class ClipTokenizer {
    * @throws Error when a file is missing or is not a CLIP tokenizer
    */
   static async load(folder: string, maxLength: number): Promise<ClipTokenizer> {
-    const tokenizerJson = await readJson(join(folder, "tokenizer.json"), TokenizerFile);
     const config = await readJson(join(folder, "tokenizer_config.json"), TokenizerConfig);
+    const tokenizerJson = await readTokenizer(folder, { bos: config.bos_token, eos: config.eos_token });
     const tokenizer = new Tokenizer(tokenizerJson, config);
     const idOf = (token: string): number => {
       const id = tokenizer.token_to_id(token);
@@ -68,6 +71,15 @@ export class ClipTokenizer {
     const { ids } = this.#tokenizer.encode(clean, { add_special_tokens: false });
     return ids.filter((id) => id !== this.bosId && id !== this.eosId);
   }
+}
+
+/** `tokenizer.json`, or the same made from `vocab.json` and `merges.txt`. */
+async function readTokenizer(folder: string, special: { bos: string; eos: string }): Promise<object> {
+  const path = join(folder, "tokenizer.json");
+  const merges = await readFile(join(folder, "merges.txt"), "utf8").catch(() => undefined);
+  const whole = await stat(path).catch(() => undefined);
+  if (whole || merges === undefined) return readJson(path, TokenizerFile);
+  return clipTokenizerJson(await readJson(join(folder, "vocab.json"), Vocabulary), merges, special);
 }
 
 async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T> {

@@ -35,8 +35,28 @@ describe("the CLIP tokenizer", () => {
     );
   });
 
+  test("reads the older vocab.json and merges.txt alike, with a pad token of its own", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "cartoon-tokenizer-"));
+    const { model } = await Bun.file(join(FOLDER, "tokenizer.json")).json();
+    await writeFile(join(folder, "vocab.json"), JSON.stringify(model.vocab));
+    const lines = model.merges.map((pair: string | string[]) =>
+      typeof pair === "string" ? pair : pair.join(" "),
+    );
+    await writeFile(join(folder, "merges.txt"), ["#version: 0.2", ...lines, ""].join("\n"));
+    await writeFile(
+      join(folder, "tokenizer_config.json"),
+      JSON.stringify({ pad_token: "!", model_max_length: 77 }),
+    );
+    const older = await ClipTokenizer.load(folder, 24);
+    expect(older.padId).toBe(model.vocab["!"]);
+    expect(older.maxLength).toBe(24);
+    for (const [prompt, ids] of goldens as [string, number[]][]) expect(older.words(prompt)).toEqual(ids);
+  });
+
   test("says what is wrong with its files", async () => {
     const folder = await mkdtemp(join(tmpdir(), "cartoon-tokenizer-"));
+    await expect(ClipTokenizer.load(folder, 77)).rejects.toThrow(/tokenizer_config.json/);
+    await writeFile(join(folder, "tokenizer_config.json"), "{}");
     await expect(ClipTokenizer.load(folder, 77)).rejects.toThrow(/tokenizer.json/);
     await writeFile(join(folder, "tokenizer.json"), '{"model":{"type":"Unigram","vocab":{}}}');
     await expect(ClipTokenizer.load(folder, 77)).rejects.toThrow(/model.type/);
