@@ -12,6 +12,24 @@ export function snake(g: GraphBuilder, x: Value, path: string): Value {
   return op.add(g, x, op.mul(g, inverse, op.mul(g, wave, wave)));
 }
 
+/**
+ * A convolution's weight. Checkpoints with weight norm still in place hold a direction `v` and a length `g` per
+ * first axis instead, under the names of either of torch's two implementations.
+ */
+function convWeight(g: GraphBuilder, path: string): Value {
+  const forms = [
+    [`${path}.parametrizations.weight.original0`, `${path}.parametrizations.weight.original1`],
+    [`${path}.weight_g`, `${path}.weight_v`],
+  ] as const;
+  const form = forms.find(([length]) => g.weights.has(length));
+  if (!form) return g.weight(`${path}.weight`);
+  return g.once(`weight norm ${path}`, () => {
+    const direction = g.weight(form[1]);
+    const norm = op.unary(g, "Sqrt", op.reduce(g, "ReduceSum", op.mul(g, direction, direction), [1, 2]));
+    return op.mul(g, direction, op.div(g, g.weight(form[0]), norm));
+  });
+}
+
 export interface ConvOptions {
   readonly kernel: number;
   readonly stride?: number;
@@ -22,7 +40,7 @@ export interface ConvOptions {
 }
 
 export function conv(g: GraphBuilder, x: Value, path: string, options: ConvOptions): Value {
-  const weight = g.weight(`${path}.weight`);
+  const weight = convWeight(g, path);
   const { kernel, stride = 1, dilation = 1, padding = (dilation * (kernel - 1)) / 2 } = options;
   return g.node(
     "Conv",
@@ -39,7 +57,7 @@ export function conv(g: GraphBuilder, x: Value, path: string, options: ConvOptio
 
 /** Transposed convolution of kernel `2 * stride`. */
 export function upsample(g: GraphBuilder, x: Value, path: string, stride: number, time: string): Value {
-  const weight = g.weight(`${path}.weight`);
+  const weight = convWeight(g, path);
   const padding = Math.ceil(stride / 2);
   return g.node(
     "ConvTranspose",
@@ -66,8 +84,8 @@ export function residualUnits(g: GraphBuilder, x: Value, path: string): Value {
 
 /** A pointwise convolution applied to [time, channels]. */
 export function pointwise(g: GraphBuilder, x: Value, path: string): Value {
-  const key = `${path}.weight`;
-  const [outputs = 1, inputs = 1] = g.weights.get(key).shape;
-  const product = op.matmulTransposed(g, x, g.weight(key, { shape: [outputs, inputs] }));
+  const weight = convWeight(g, path);
+  const [outputs = 1, inputs = 1] = weight.shape;
+  const product = op.matmulTransposed(g, x, op.reshape(g, weight, [outputs, inputs]));
   return op.add(g, product, g.weight(`${path}.bias`));
 }

@@ -22,7 +22,8 @@ export function uniform(name: string, count: number): Float32Array {
   return out;
 }
 
-function weight(name: string, shape: readonly number[], gain: number): Float32Array {
+/** The formula's weights of one tensor. */
+export function formulaWeight(name: string, shape: readonly number[], gain: number): Float32Array {
   const u = uniform(
     name,
     shape.reduce((a, b) => a * b, 1),
@@ -36,6 +37,11 @@ function weight(name: string, shape: readonly number[], gain: number): Float32Ar
 
 export type FixtureDtype = "float32" | "float16" | "bfloat16";
 
+export interface FixtureTensor {
+  readonly shape: readonly number[];
+  readonly values: Float32Array;
+}
+
 /** Writes a safetensors file with the formula's weights in the given type. */
 export async function writeFormulaWeights(
   path: string,
@@ -43,11 +49,23 @@ export async function writeFormulaWeights(
   gain: number,
   dtype: FixtureDtype,
 ): Promise<void> {
+  const tensors = Object.entries(shapes).map(
+    ([name, shape]) => [name, { shape, values: formulaWeight(name, shape, gain) }] as const,
+  );
+  await writeTensors(path, Object.fromEntries(tensors), dtype);
+}
+
+/** Writes a safetensors file. */
+export async function writeTensors(
+  path: string,
+  tensors: Readonly<Record<string, FixtureTensor>>,
+  dtype: FixtureDtype,
+): Promise<void> {
   const header: Record<string, unknown> = {};
   const parts: Uint8Array[] = [];
   let offset = 0;
-  for (const [name, shape] of Object.entries(shapes)) {
-    const bytes = encode(weight(name, shape, gain), dtype);
+  for (const [name, { shape, values }] of Object.entries(tensors)) {
+    const bytes = encode(values, dtype);
     const label = { float32: "F32", float16: "F16", bfloat16: "BF16" }[dtype];
     header[name] = { dtype: label, shape, data_offsets: [offset, offset + bytes.length] };
     parts.push(bytes);

@@ -4,7 +4,7 @@ import type { Codes } from "./delay-pattern.ts";
 import type { DacModel } from "./model.ts";
 
 /** Frames decoded at once: little enough that a cancel is seen soon. */
-const PIECE_FRAMES = 80;
+const PIECE_FRAMES = 120;
 
 /**
  * Codes to sound. Long ones are decoded in pieces with as much context as their samples can depend on, which
