@@ -1,6 +1,18 @@
 import { createHash } from "node:crypto";
 import { constants } from "node:fs";
-import { copyFile, link, mkdir, mkdtemp, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
+import {
+  copyFile,
+  link,
+  mkdir,
+  mkdtemp,
+  readdir,
+  realpath,
+  rename,
+  rm,
+  stat,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
 import type { OnnxModel } from "../graphs/builder/types.ts";
 
@@ -31,7 +43,11 @@ async function exists(path: string): Promise<boolean> {
 export async function installModel(model: OnnxModel, cacheDir: string): Promise<string> {
   const folder = join(cacheDir, await fingerprint(model));
   const graph = join(folder, "model.onnx");
-  if (await exists(graph)) return graph;
+  if (await exists(graph)) {
+    const now = new Date();
+    await utimes(folder, now, now).catch(() => undefined);
+    return graph;
+  }
   await mkdir(cacheDir, { recursive: true });
   const draft = await mkdtemp(join(cacheDir, ".draft-"));
   try {
@@ -45,7 +61,21 @@ export async function installModel(model: OnnxModel, cacheDir: string): Promise<
   } finally {
     await rm(draft, { recursive: true, force: true });
   }
+  await removeUnused(cacheDir);
   return graph;
+}
+
+const UNUSED_DAYS = 30;
+
+/** A link keeps the weights of a replaced pack on disk: folders that nobody opened for a month go. */
+async function removeUnused(cacheDir: string): Promise<void> {
+  const oldest = Date.now() - UNUSED_DAYS * 24 * 60 * 60 * 1000;
+  for (const name of await readdir(cacheDir)) {
+    if (!/^([0-9a-f]{32}|\.draft-.+)$/.test(name)) continue;
+    const folder = join(cacheDir, name);
+    const used = await stat(folder).catch(() => undefined);
+    if (used && used.mtimeMs < oldest) await rm(folder, { recursive: true, force: true });
+  }
 }
 
 async function place(source: string, target: string): Promise<void> {

@@ -74,3 +74,8 @@ export function broadcastShapes(a: Shape, b: Shape): Shape {
     return typeof x === "number" ? x : y;
   });
 }
+
+/** Number of elements of a shape, as a dimension. */
+export function elementCount(shape: Shape): Dim {
+  return mulDims(1, ...shape);
+}

@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
-import type { SafetensorsDtype } from "../../weights/safetensors.ts";
 import { WeightSet } from "../../weights/weight-set.ts";
-import { type Dim, dimFactors, mulDims, type Shape } from "./dims.ts";
+import { type Dim, dimFactors, type Shape } from "./dims.ts";
 import { encodeAttribute, encodeModel, encodeValueInfo } from "./encode.ts";
 import type {
   Attributes,
@@ -15,19 +14,7 @@ import type {
   Value,
 } from "./types.ts";
 import { ONNX_TYPE } from "./types.ts";
-
-const DTYPE_OF_WEIGHT: Partial<Record<SafetensorsDtype, DType>> = {
-  F64: "float64",
-  F32: "float32",
-  F16: "float16",
-  BF16: "bfloat16",
-  I64: "int64",
-  I32: "int32",
-  I16: "int16",
-  I8: "int8",
-  U8: "uint8",
-  BOOL: "bool",
-};
+import { externalWeight, type WeightView } from "./weight.ts";
 
 export interface GraphOptions {
   /** The tensors that `weight()` finds; a graph without weights may leave it out. */
@@ -35,15 +22,6 @@ export interface GraphOptions {
   /** Floating-point type of activations; weights of another type are cast once, at load. */
   readonly dtype?: "float32" | "float16";
   readonly opset?: number;
-}
-
-export interface WeightView {
-  /** The same bytes read as another shape (a 1x1 convolution as a matrix). */
-  readonly shape?: readonly number[];
-  /** Only these rows of the first axis, `[from, to)`; costs nothing. */
-  readonly rows?: readonly [number, number];
-  /** Type to compute in; by default the graph's own. `"stored"` leaves the tensor as it is. */
-  readonly dtype?: DType | "stored";
 }
 
 /** What the outermost graph shares with the bodies of its loops. */
@@ -216,31 +194,9 @@ export class GraphBuilder {
 
   #external(key: string, view: WeightView): Value {
     const entry = this.#shared.weights.get(key);
-    const dtype = DTYPE_OF_WEIGHT[entry.dtype];
-    if (!dtype) throw new Error(`tensor "${key}" has an unsupported type ${entry.dtype}`);
-    const count = (s: readonly number[]) => s.reduce((a, b) => a * b, 1);
-    const [from, to] = view.rows ?? [0, entry.shape[0] ?? 1];
-    const rows = view.rows ? [to - from, ...entry.shape.slice(1)] : entry.shape;
-    const shape = view.shape ?? rows;
-    if (count(shape) !== count(rows) || from < 0 || to > (entry.shape[0] ?? 1)) {
-      throw new Error(
-        `tensor "${key}" of shape [${entry.shape}] has no view [${shape}] of rows ${from}..${to}`,
-      );
-    }
-    const bytesPerRow = entry.byteLength / (entry.shape[0] ?? 1);
-    const name = this.freshName(key);
-    this.#initializers.push({
-      name,
-      dims: [...shape],
-      dataType: ONNX_TYPE[dtype],
-      dataLocation: 1,
-      externalData: [
-        { key: "location", value: this.#location(entry.file) },
-        { key: "offset", value: String(entry.offset + from * bytesPerRow) },
-        { key: "length", value: String((to - from) * bytesPerRow) },
-      ],
-    });
-    return { name, dtype, shape };
+    const { tensor, value } = externalWeight(entry, view, this.freshName(key), this.#location(entry.file));
+    this.#initializers.push(tensor);
+    return value;
   }
 
   #location(file: string): string {
@@ -367,9 +323,4 @@ export class GraphBuilder {
 /** Some kernels count inputs instead of asking which are there, so that an empty last name crashes them. */
 function withoutTrailingGaps(names: string[]): string[] {
   return names.slice(0, names.findLastIndex((name) => name !== "") + 1);
-}
-
-/** Number of elements of a shape, as a dimension. */
-export function elementCount(shape: Shape): Dim {
-  return mulDims(1, ...shape);
 }

@@ -1,6 +1,6 @@
 import { toHalfArray } from "../../weights/float16.ts";
-import { broadcastShapes, type Dim, divDim, mulDims, type Shape } from "./dims.ts";
-import { elementCount, type GraphBuilder } from "./graph.ts";
+import { broadcastShapes, type Dim, divDim, elementCount, mulDims, type Shape } from "./dims.ts";
+import type { GraphBuilder } from "./graph.ts";
 import type { DType, Value } from "./types.ts";
 import { ONNX_TYPE } from "./types.ts";
 
