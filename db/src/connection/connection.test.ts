@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -118,6 +118,16 @@ onEachDatabase("a connection", (backend) => {
     await setTimeout(40);
     expect(heard).toEqual([]);
   });
+});
+
+test("SQLite: the file and its folder are made, for this user alone", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "cartoon-file-"));
+  const path = join(folder, "data", "cartoon.db");
+  const db = await openDatabase(`sqlite:${path}`);
+  await put(db);
+  for (const file of [path, `${path}-wal`]) expect(statSync(file).mode & 0o777).toBe(0o600);
+  await db.close();
+  rmSync(folder, { recursive: true });
 });
 
 test("SQLite: while another process holds the database, reading goes on and writing waits", async () => {

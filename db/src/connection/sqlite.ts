@@ -1,3 +1,5 @@
+import { closeSync, mkdirSync, openSync } from "node:fs";
+import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { Database, DatabaseOptions } from "../database.ts";
 import * as sqliteSchema from "../schema/sqlite.ts";
@@ -15,6 +17,7 @@ const DEFAULT_POLL_MS = 250;
 
 /** Opens (and makes) a SQLite file, or a database in memory with `:memory:`. */
 export function openSqlite(path: string, options: DatabaseOptions): Database {
+  if (path !== ":memory:") makeFile(path);
   const client = new DatabaseSync(path);
   // First: switching to WAL already needs the lock.
   client.exec(`pragma busy_timeout = ${OPENING_TIMEOUT_MS}`);
@@ -29,6 +32,12 @@ export function openSqlite(path: string, options: DatabaseOptions): Database {
     throw error;
   }
   return new SqliteDatabase(client, options);
+}
+
+/** For this user alone: hashes of keys and sealed secrets are in it. SQLite gives its other files the same mode. */
+function makeFile(path: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  closeSync(openSync(path, "a", 0o600));
 }
 
 function migrate(client: DatabaseSync): void {

@@ -75,6 +75,7 @@ onEachDatabase("enqueue", (backend) => {
     expect(theirs.created).toBe(true);
     expect((await getJob(db, acme, "my-clip")).id).toBe(mine.job.id);
     expect((await getJob(db, { tenant: "other" }, "my-clip")).id).toBe(theirs.job.id);
+    expect((await put(db, { alias: mine.job.id })).job.id).toBe(mine.job.id);
     await expect(put(db, { alias: "../etc/passwd" })).rejects.toMatchObject({ code: "invalid_input" });
   });
 

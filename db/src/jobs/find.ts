@@ -20,7 +20,8 @@ export function* findJob(tx: Tx, reader: Reader, id: string, options: { lock?: b
   const query = tx.db.select().from(jobs).where(inArray(jobs.id, ids)).$dynamic();
   const found = yield* rows(options.lock ? forUpdate(tx, query) : query);
   // Not in the condition: SQLite would walk through all of a tenant's jobs instead of looking up the id.
-  const row = found.find(({ tenant }) => "operator" in reader || tenant === reader.tenant);
+  const mine = found.filter(({ tenant }) => "operator" in reader || tenant === reader.tenant);
+  const row = mine.find((job) => job.id === id) ?? mine[0];
   if (!row) throw noSuchJob(id);
   return row;
 }

@@ -1,4 +1,4 @@
-import { and, eq, lte } from "drizzle-orm";
+import { and, eq, inArray, lte } from "drizzle-orm";
 import { VerbError } from "../errors.ts";
 import { rows, run, type Tx, type Verb } from "../verb.ts";
 import type { EnqueueInput } from "./draft.ts";
@@ -32,7 +32,13 @@ export function* findTwin(tx: Tx, { input, row }: Draft): Verb<Job | VerbError |
   }
   if (input.alias === undefined) return undefined;
   const { jobs } = tx.t;
-  const [taken] = yield* rows(tx.db.select().from(jobs).where(eq(jobs.id, row.id)));
+  const named = yield* rows(
+    tx.db
+      .select()
+      .from(jobs)
+      .where(inArray(jobs.id, [row.id, input.alias])),
+  );
+  const taken = named.find(({ tenant }) => tenant === input.tenant);
   if (!taken) return undefined;
   if (taken.fingerprint === row.fingerprint) return toJob(taken);
   return new VerbError("id_taken", `The id ${input.alias} belongs to a job made by another request.`);
