@@ -1,6 +1,10 @@
 import { expect, test } from "bun:test";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -21,7 +25,7 @@ async function exitCode(child: ReturnType<typeof start>): Promise<unknown> {
   return (await once(child, "exit"))[0];
 }
 
-async function linesOf(child: ReturnType<typeof start>): Promise<string[]> {
+async function linesOf(child: { stdout: Readable }): Promise<string[]> {
   return (await text(child.stdout)).split("\n").slice(0, -1);
 }
 
@@ -74,3 +78,21 @@ async function waitForJobs(url: string, atLeast: number): Promise<void> {
   while ((await countJobs(db, operator)).queued < atLeast) await setTimeout(20);
   await db.close();
 }
+
+test("SQLite on a full disk: what was acknowledged is there, the rest was refused, and it goes on with room", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "cartoon-full-"));
+  const path = join(folder, "full.db");
+  await (await openDatabase(path)).close();
+  // A limit on the size of files stands in for the disk: the write fails in the same place.
+  const limit = 'trap "" XFSZ; ulimit -f 8192; exec "$@"';
+  const args = ["-c", limit, "sh", process.execPath, ...runWorker, "enqueue", path, "100000"];
+  const child = spawn("sh", args, { stdio: ["ignore", "pipe", "pipe"] });
+  const [ids, trouble] = await Promise.all([linesOf(child), text(child.stderr)]);
+  expect(trouble).toMatch(/full|disk|I\/O/i);
+  expect(ids.length).toBeGreaterThan(100);
+  const db = await openDatabase(path);
+  for (const id of ids) expect((await getJob(db, operator, id)).status).toBe("queued");
+  expect((await put(db)).created).toBe(true);
+  await db.close();
+  rmSync(folder, { recursive: true });
+});
