@@ -31,6 +31,7 @@ const Variables = z.object({
   CARTOON_NODE_CERT: z.string().optional(),
   CARTOON_NODE_KEY: z.string().optional(),
   CARTOON_NODE_SERVER_NAME: z.string().default("cartoon-node"),
+  CARTOON_LEASE_SECONDS: z.coerce.number().min(1).max(600).default(15),
   CARTOON_NODE_REST_SECONDS: z.coerce.number().min(0).max(3600).default(30),
   CARTOON_GRPC_PORT: z.coerce.number().int().min(0).max(65_535).optional(),
   CARTOON_GRPC_CERT: z.string().optional(),
@@ -94,6 +95,8 @@ export interface EdgeConfig {
   urlTtlSeconds: number;
   retentionSeconds: number;
   executionTimeoutSeconds: number;
+  /** How long an edge may be silent before the others take its jobs over. */
+  leaseSeconds: number;
   queueTtlSeconds: number;
   syncWaitSeconds: number;
   maxQueued: number;
@@ -201,6 +204,7 @@ export function parseEnv(env: Record<string, string | undefined>): EdgeConfig {
     urlTtlSeconds: variables.CARTOON_URL_TTL_SECONDS,
     retentionSeconds: variables.CARTOON_RETENTION_SECONDS,
     executionTimeoutSeconds: variables.CARTOON_EXECUTION_TIMEOUT_SECONDS,
+    leaseSeconds: variables.CARTOON_LEASE_SECONDS,
     queueTtlSeconds: variables.CARTOON_QUEUE_TTL_SECONDS,
     syncWaitSeconds: variables.CARTOON_SYNC_WAIT_SECONDS,
     maxQueued: variables.CARTOON_MAX_QUEUED,

@@ -70,7 +70,14 @@ export async function start(options: {
   const stopping = new AbortController();
   const edgeId = `edge_${randomBytes(6).toString("hex")}`;
   const metrics = new Metrics();
-  const dispatcher = new Dispatcher({ db, store, nodes, edgeId, metrics });
+  const dispatcher = new Dispatcher({
+    db,
+    store,
+    nodes,
+    edgeId,
+    metrics,
+    leaseMs: config.leaseSeconds * 1000,
+  });
   const unwatch = metrics.watch(db, { nodes, dispatcher });
   const services: Services = {
     config,

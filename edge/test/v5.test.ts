@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { startHarness } from "./harness.ts";
+import { sleep, startHarness } from "./harness.ts";
 import { contentOf } from "./scripted-node.ts";
 
 const h = await startHarness();
@@ -177,4 +177,12 @@ describe("v5 manners", () => {
     ).toEqual(["temo", "felfel"]);
     expect((await h.call("GET", "/api/examples")).body.examples.length).toBeGreaterThan(2);
   });
+});
+
+test("without a node that could do it, a waiting call is a 503", async () => {
+  h.node.setHealth("NODE_HEALTH_SETUP_FAILED");
+  while ((await h.call("GET", "/health")).body.status === "ok") await sleep(5);
+  const answer = await h.call("POST", "/api/animation", { prompt: "temo" });
+  expect([answer.status, answer.body.code]).toEqual([503, "no_nodes"]);
+  h.node.setHealth("NODE_HEALTH_READY");
 });

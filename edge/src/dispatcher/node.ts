@@ -60,6 +60,10 @@ export class Node {
   get health() {
     return this.#status?.health ?? "NODE_HEALTH_UNSPECIFIED";
   }
+  /** Why it can't work, in its own words. */
+  get detail() {
+    return this.#status?.detail ?? "";
+  }
   get packs(): readonly NodePack[] {
     return this.#packs;
   }

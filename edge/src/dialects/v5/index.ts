@@ -50,8 +50,25 @@ async function answer(
   throw new ApiError("render_failed", job.error?.message ?? `the render was ${job.status}`);
 }
 
+// v5 said 503 while its models were not loaded; a caller that waits for the answer is told the same.
+function checkNodes(services: Services): void {
+  const states = services.nodes.nodes.map((node) => node.health);
+  const hope = ["NODE_HEALTH_STARTING", "NODE_HEALTH_READY", "NODE_HEALTH_BUSY"];
+  if (states.some((state) => hope.includes(state))) return;
+  const [failed] = services.nodes.nodes.filter((node) => node.health === "NODE_HEALTH_SETUP_FAILED");
+  throw new ApiError(
+    "no_nodes",
+    failed ? `the models can't be loaded: ${failed.detail}` : "no node is connected",
+    {
+      headers: { "retry-after": "5" },
+    },
+  );
+}
+
 async function handle(c: Context<AppEnv>, services: Services, task: Task): Promise<Response> {
   const principal = principalOf(c);
+  const isAsync = c.req.header("prefer")?.includes("respond-async") ?? false;
+  if (!isAsync) checkNodes(services);
   const contract = c.req.query("contract") === "v5" ? V5_REST : V6;
   const { request, warnings } = parseV5(await readBody(c), task, contract, services.catalog.pack(""));
   const { job } = await submitRender(services, principal, request, {
@@ -61,7 +78,7 @@ async function handle(c: Context<AppEnv>, services: Services, task: Task): Promi
     idempotencyKey: parseIdempotencyKey(c.req.header("idempotency-key")),
   });
   const found = await getJob(services.db, { tenant: principal.tenant }, job.id);
-  const wait = c.req.header("prefer")?.includes("respond-async") ? 0 : services.config.syncWaitSeconds;
+  const wait = isAsync ? 0 : services.config.syncWaitSeconds;
   if (wait > 0) c.env?.holdOpen?.();
   return answer(
     c,
