@@ -39,7 +39,9 @@ async function onPath(path: string): Promise<string | undefined> {
  * The ffmpeg to use: FFMPEG_PATH, then ffmpeg-static, then the system's, then the binary inside
  * @ffmpeg-installer/ffmpeg. Throws when FFMPEG_PATH is set to something that cannot be run, or when there is none.
  */
-export async function findFfmpeg(env: Record<string, unknown> & { FFMPEG_PATH?: string; PATH?: string }): Promise<string> {
+export async function findFfmpeg(
+  env: Record<string, unknown> & { FFMPEG_PATH?: string; PATH?: string },
+): Promise<string> {
   if (env.FFMPEG_PATH) {
     if (await isExecutable(env.FFMPEG_PATH)) return env.FFMPEG_PATH;
     throw new Error(`FFMPEG_PATH names ${env.FFMPEG_PATH}, which cannot be executed`);

@@ -11,6 +11,17 @@ import type { Services } from "../../services.ts";
 
 const MAX_WAIT_SECONDS = 50;
 
+const waitSeconds = z.number().min(0).max(MAX_WAIT_SECONDS).optional();
+const RenderInput = z.object({
+  prompt: z.string().min(1).max(2000).optional().describe("What the clip shows"),
+  dialogue: z.string().max(8000).optional().describe("[S1] Temo: … [S2] Felfel: …"),
+  characters: z.array(z.string()).max(8).optional(),
+  seed: z.int().min(0).optional(),
+  wait_seconds: waitSeconds,
+});
+const StatusInput = z.object({ id: z.string(), wait_seconds: waitSeconds });
+const CancelInput = z.object({ id: z.string() });
+
 export interface Caller {
   principal: Principal | undefined;
   origin: string;
@@ -30,15 +41,9 @@ export function mcpServer(services: Services, caller: Caller): McpServer {
       title: "Render a cartoon",
       description:
         "Draws a talking cartoon of Temo and Felfel from a prompt and a dialogue. Returns an id and, when it is done in time, the URLs.",
-      inputSchema: {
-        prompt: z.string().min(1).max(2000).optional().describe("What the clip shows"),
-        dialogue: z.string().max(8000).optional().describe("[S1] Temo: … [S2] Felfel: …"),
-        characters: z.array(z.string()).max(8).optional(),
-        seed: z.int().min(0).optional(),
-        wait_seconds: z.number().min(0).max(MAX_WAIT_SECONDS).optional(),
-      },
+      inputSchema: RenderInput.shape,
     },
-    answered(caller, async ({ wait_seconds = 0, ...request }) => {
+    answered(caller, RenderInput, async ({ wait_seconds = 0, ...request }) => {
       const principal = may("render");
       const { job } = await submitRender(services, principal, request, { dialect: "mcp" });
       const found = await getJob(services.db, { tenant: principal.tenant }, job.id);
@@ -53,10 +58,10 @@ export function mcpServer(services: Services, caller: Caller): McpServer {
     {
       title: "Status of a render",
       description: "State, progress and, once it is done, the URLs of a render.",
-      inputSchema: { id: z.string(), wait_seconds: z.number().min(0).max(MAX_WAIT_SECONDS).optional() },
+      inputSchema: StatusInput.shape,
       annotations: { readOnlyHint: true },
     },
-    answered(caller, async ({ id, wait_seconds = 0 }) =>
+    answered(caller, StatusInput, async ({ id, wait_seconds = 0 }) =>
       show(
         await waitForJob(
           services.db,
@@ -74,9 +79,9 @@ export function mcpServer(services: Services, caller: Caller): McpServer {
     {
       title: "Cancel a render",
       description: "Stops a render at its next step.",
-      inputSchema: { id: z.string() },
+      inputSchema: CancelInput.shape,
     },
-    answered(caller, async ({ id }) => {
+    answered(caller, CancelInput, async ({ id }) => {
       await cancel(services.db, { tenant: may("cancel").tenant }, id);
       return show(await read(id));
     }),
@@ -90,7 +95,7 @@ export function mcpServer(services: Services, caller: Caller): McpServer {
       inputSchema: {},
       annotations: { readOnlyHint: true },
     },
-    answered(caller, async () => {
+    answered(caller, z.object({}), async () => {
       may("read");
       const pack = services.catalog.pack("");
       const characters = pack.characters.map(({ name, label, suggestions }) => ({
@@ -124,10 +129,12 @@ async function summary(services: Services, job: JobWithResults, origin: string) 
 }
 
 /** A tool's answer as text; what the caller did wrong is told to the model, so that it can do better. */
-function answered<Input>(caller: Caller, tool: (input: Input) => Promise<unknown>) {
-  return async (input: Input) => {
+function answered<Input>(caller: Caller, schema: z.ZodType<Input>, tool: (input: Input) => Promise<unknown>) {
+  // The SDK has validated the input; parsing it again gives it its type on every runtime's type checker.
+  return async (input: unknown) => {
     try {
-      return { content: [{ type: "text" as const, text: JSON.stringify(await tool(input), null, 2) }] };
+      const answer = await tool(schema.parse(input));
+      return { content: [{ type: "text" as const, text: JSON.stringify(answer, null, 2) }] };
     } catch (thrown) {
       const { message, code } = toApiError(thrown, caller.requestId);
       return { isError: true, content: [{ type: "text" as const, text: `${code}: ${message}` }] };
