@@ -106,8 +106,8 @@ const sampling = {
 
 async function tokens(): Promise<void> {
   const model = await loadDiaModel(join(folder, "dia"), { cacheDir, device, precision: "float32" });
-  const request = { text, lastRow: reference.maxLength - 1, seed: 1, noise: await raw("noise") };
-  const [made] = await generate(model, [request], { sampling });
+  const request = { text, lastRow: reference.maxLength - 1, seed: 1, noise: await raw("noise"), sampling };
+  const [made] = await generate(model, [request]);
   const rows = [...promptRows(model.config, []), ...(made?.rows ?? [])];
   const expected: number[][] = reference.sequence;
   const wrong = expected.findIndex((row, i) => row.some((token, c) => token !== rows[i]?.[c]));
@@ -126,9 +126,8 @@ async function speed(): Promise<void> {
   const run = async (batch: number, rows: number) => {
     let first = 0;
     started = now();
-    const requests = Array.from({ length: batch }, (_, seed) => ({ text, lastRow: rows, seed }));
+    const requests = Array.from({ length: batch }, (_, seed) => ({ text, lastRow: rows, seed, sampling }));
     const made = await generate(model, requests, {
-      sampling,
       firstRun: device === "cuda" ? 32 : 8,
       onRows: (n) => {
         if (first === 0 && n >= 86) first = now() - started;

@@ -26,11 +26,13 @@ export interface GenerationRequest {
   readonly seed: number;
   /** … or, to reproduce a reference, the draws themselves, frame by frame. */
   readonly noise?: Float32Array;
+  readonly sampling: Sampling;
 }
 
 export interface GenerationOptions {
-  readonly sampling: Sampling;
   readonly signal?: AbortSignal | undefined;
+  /** Asked before each run; when it is true of every dialogue that still speaks, what there is comes back. */
+  readonly unwanted?: (index: number) => boolean;
   /** Called after each run with the most rows any dialogue has. */
   readonly onRows?: (rows: number) => void | Promise<void>;
   /** Frames of the first run; later ones follow from its time. */
@@ -62,11 +64,11 @@ const MAX_RUN = { cpu: 64, cuda: 64 } as const;
 export async function generate(
   model: DiaModel,
   requests: readonly GenerationRequest[],
-  options: GenerationOptions,
+  options: GenerationOptions = {},
 ): Promise<Generation[]> {
-  const batch = new Batch(model, requests, options.sampling, await encodeTexts(model, requests));
+  const batch = new Batch(model, requests, await encodeTexts(model, requests));
   let run = options.firstRun ?? 16;
-  while (batch.speaking) {
+  while (batch.speaking(options.unwanted)) {
     options.signal?.throwIfAborted();
     const started = performance.now();
     const frames = await batch.run(run);
@@ -101,12 +103,7 @@ class Batch {
   #unseen: number[][][];
   #ending: number[];
 
-  constructor(
-    model: DiaModel,
-    requests: readonly GenerationRequest[],
-    sampling: Sampling,
-    text: EncodedTexts,
-  ) {
+  constructor(model: DiaModel, requests: readonly GenerationRequest[], text: EncodedTexts) {
     const { config } = model;
     const prompts = requests.map(({ prompt = [] }) => prompt);
     const promptLength = prompts[0]?.length ?? 0;
@@ -115,10 +112,12 @@ class Batch {
     }
     this.#model = model;
     this.#requests = requests;
-    this.#topK = sampling.topK;
+    const [topK = 1, ...others] = new Set(requests.map(({ sampling }) => sampling.topK));
+    if (others.length > 0) throw new Error("dialogues of one batch need the same top-k");
+    this.#topK = topK;
     this.#text = text;
-    this.#params = samplingParams(sampling, requests.length);
-    this.#noise = requests.map((request) => noiseSource(request, sampling, config.decoder.num_channels));
+    this.#params = samplingParams(requests.map(({ sampling }) => sampling));
+    this.#noise = requests.map((request) => noiseSource(request, config.decoder.num_channels));
     this.#cache = new KeyValueCache(model, requests.length);
     this.#firstRow = promptLength + 1;
     this.#limit = Math.max(...requests.map(({ lastRow }) => lastRow)) + config.maxDelay + 1;
@@ -136,8 +135,10 @@ class Batch {
     return this.#firstRow + this.rowCount;
   }
 
-  get speaking(): boolean {
-    return this.#at < this.#limit && this.#ending.some((e) => e <= this.#model.config.maxDelay);
+  /** Some dialogue that is still wanted has not ended. */
+  speaking(unwanted: (index: number) => boolean = () => false): boolean {
+    const { maxDelay } = this.#model.config;
+    return this.#at < this.#limit && this.#ending.some((e, index) => e <= maxDelay && !unwanted(index));
   }
 
   /** Makes up to `wanted` frames. @returns how many it asked for */
@@ -224,11 +225,14 @@ function noHeads({ config }: DiaModel): TensorValue {
 }
 
 /** `params` of the decoder: guidance scale, 1 / temperature and top-p for each dialogue. */
-function samplingParams(sampling: Sampling, batch: number): Float32Array {
+function samplingParams(samplings: readonly Sampling[]): Float32Array {
   // Temperature 0 comes without noise, so that any scale gives the best candidate.
-  const inverse = sampling.temperature === 0 ? 1 : 1 / sampling.temperature;
-  const rows = [sampling.guidanceScale, inverse, sampling.topP];
-  return Float32Array.from({ length: 3 * batch }, (_, i) => rows[Math.floor(i / batch)] ?? 0);
+  const inverse = (temperature: number) => (temperature === 0 ? 1 : 1 / temperature);
+  return Float32Array.from([
+    ...samplings.map(({ guidanceScale }) => guidanceScale),
+    ...samplings.map(({ temperature }) => inverse(temperature)),
+    ...samplings.map(({ topP }) => topP),
+  ]);
 }
 
 function nextRun(model: DiaModel, run: number, frames: number, milliseconds: number): number {
@@ -240,11 +244,8 @@ function nextRun(model: DiaModel, run: number, frames: number, milliseconds: num
 }
 
 /** Noise of the next frames of one dialogue, `[frames * channels * topK]`. */
-function noiseSource(
-  request: GenerationRequest,
-  sampling: Sampling,
-  channels: number,
-): (frames: number) => Float32Array {
+function noiseSource(request: GenerationRequest, channels: number): (frames: number) => Float32Array {
+  const { sampling } = request;
   const perFrame = channels * sampling.topK;
   if (sampling.temperature === 0) return (frames) => new Float32Array(frames * perFrame);
   if (request.noise) {

@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import type { SpeechSpec } from "@cartoon/protos/render-spec";
+import { GenerationQueue } from "./generation-queue.ts";
 import { loadDacModel, loadDiaModel } from "./model.ts";
 import { voiceSettings } from "./settings.ts";
-import { modelText, type SpeakerSetup, speak } from "./speak.ts";
+import { BATCH, modelText, type SpeakerSetup, speak } from "./speak.ts";
 import type { DiaVoice, LoadDiaOptions, SpeakOptions, VoicePack } from "./types.ts";
 import { encodeReference, packReferences, type VoicePromptCodes } from "./voice-prompts.ts";
 
@@ -38,7 +39,8 @@ export async function loadDia(pack: VoicePack, options: LoadDiaOptions): Promise
     const transcript = modelText(settings, encoded.transcript);
     packPrompts.set(reference.character, { ...encoded, transcript });
   }
-  const setup: SpeakerSetup = { pack, dia, dac, settings, packPrompts };
+  const queue = new GenerationQueue(dia, BATCH[options.device]);
+  const setup: SpeakerSetup = { pack, dia, queue, dac, settings, packPrompts };
   return {
     sampleRate: settings.sampleRate,
     loadSeconds: (performance.now() - started) / 1000,

@@ -4,7 +4,8 @@ import { type SpeechFailure, soundFailures, tokenFailures } from "../../speech/f
 import type { PlannedChunk } from "../../speech/plan.ts";
 import { decodeCodes } from "./codec.ts";
 import { type Codes, undelay } from "./delay-pattern.ts";
-import { type Generation, type GenerationRequest, generate } from "./generate.ts";
+import type { Generation, GenerationRequest } from "./generate.ts";
+import type { GenerationQueue } from "./generation-queue.ts";
 import type { DacModel, DiaModel } from "./model.ts";
 import { readAttention } from "./read-attention.ts";
 import type { VoiceSettings } from "./settings.ts";
@@ -18,6 +19,7 @@ const SEEDS = 2 ** 53;
 
 export interface ChunkContext {
   readonly dia: DiaModel;
+  readonly queue: GenerationQueue;
   readonly dac: DacModel;
   readonly settings: VoiceSettings;
   readonly speech: Pick<
@@ -116,7 +118,18 @@ function prepare(context: ChunkContext, chunk: PlannedChunk): PreparedChunk {
   const frames = Math.max(1, Math.min(budget, speech.max_new_tokens, room));
   return {
     chunk,
-    request: { text, prompt, lastRow: prompt.length + 1 + frames, seed: speech.seed },
+    request: {
+      text,
+      prompt,
+      lastRow: prompt.length + 1 + frames,
+      seed: speech.seed,
+      sampling: {
+        guidanceScale: speech.guidance_scale,
+        temperature: speech.temperature,
+        topP: speech.top_p,
+        topK: Math.min(speech.top_k, context.dia.config.decoder.vocab_size),
+      },
+    },
     starts: starts.slice(spoken.length).map((start) => start - (starts[spoken.length] ?? 0)),
     firstByte: starts[spoken.length] ?? 0,
   };
@@ -151,16 +164,10 @@ async function speakOnce(
   chunks: readonly PreparedChunk[],
   attempt: number,
 ): Promise<Tokens[]> {
-  const { dia, speech, signal, clock } = context;
+  const { dia, signal, clock } = context;
   const started = performance.now();
   const requests = chunks.map(({ request }) => ({ ...request, seed: derivedSeed(request.seed, attempt) }));
-  const generations = await generate(dia, requests, {
-    sampling: {
-      guidanceScale: speech.guidance_scale,
-      temperature: speech.temperature,
-      topP: speech.top_p,
-      topK: Math.min(speech.top_k, dia.config.decoder.vocab_size),
-    },
+  const generations = await context.queue.generate(requests, {
     signal,
     onRows: attempt === 0 ? (rows) => context.onFrames(rows * chunks.length) : undefined,
   });

@@ -5,6 +5,7 @@ import { normaliseLine } from "../../speech/normalise.ts";
 import { type PlanLine, type PlannedChunk, planChunks } from "../../speech/plan.ts";
 import { assignSpeakers, type Speaker } from "../../speech/voices.ts";
 import { Assembly, type PlacedSegment } from "./assemble.ts";
+import type { GenerationQueue } from "./generation-queue.ts";
 import { type ChunkClock, type MadeChunk, makeChunks } from "./make-chunk.ts";
 import type { DacModel, DiaModel } from "./model.ts";
 import type { VoiceSettings } from "./settings.ts";
@@ -12,11 +13,12 @@ import type { SpeakOptions, Speech, SpokenLine, VoicePack } from "./types.ts";
 import { encodeReference, type VoicePromptCodes } from "./voice-prompts.ts";
 
 /** Chunks made together after the first one, which is made alone so that it can soon be heard. */
-const BATCH = { cpu: 4, cuda: 8 } as const;
+export const BATCH = { cpu: 4, cuda: 8 } as const;
 
 export interface SpeakerSetup {
   readonly pack: VoicePack;
   readonly dia: DiaModel;
+  readonly queue: GenerationQueue;
   readonly dac: DacModel;
   readonly settings: VoiceSettings;
   /** The pack's own reference clips, encoded. */
@@ -55,6 +57,7 @@ export async function speak(
     const made = await makeChunks(
       {
         dia,
+        queue: setup.queue,
         dac,
         settings,
         speech,

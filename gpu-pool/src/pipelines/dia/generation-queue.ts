@@ -1,0 +1,103 @@
+import { type Generation, type GenerationRequest, generate } from "./generate.ts";
+import type { DiaModel } from "./model.ts";
+
+interface Waiting {
+  readonly requests: readonly GenerationRequest[];
+  readonly signal: AbortSignal | undefined;
+  readonly onRows: ((rows: number) => void | Promise<void>) | undefined;
+  readonly resolve: (generations: Generation[]) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/**
+ * One decoder for everybody: dialogues that wait at the same time are made together, as far as their voice
+ * prompts and top-k allow it, and come out as each would alone.
+ */
+export class GenerationQueue {
+  readonly #model: DiaModel;
+  readonly #maxBatch: number;
+  #waiting: Waiting[] = [];
+  #working = false;
+
+  constructor(model: DiaModel, maxBatch: number) {
+    this.#model = model;
+    this.#maxBatch = maxBatch;
+  }
+
+  /**
+   * @param requests made in one batch, all with the same prompt length and top-k
+   * @throws the signal's reason; the dialogues of others in the same batch go on
+   */
+  generate(
+    requests: readonly GenerationRequest[],
+    options: { signal?: AbortSignal | undefined; onRows?: Waiting["onRows"] } = {},
+  ): Promise<Generation[]> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ requests, signal: options.signal, onRows: options.onRows, resolve, reject });
+      void this.#work();
+    });
+  }
+
+  async #work(): Promise<void> {
+    if (this.#working) return;
+    this.#working = true;
+    // Those who ask in the same moment go together.
+    await new Promise((resolve) => setImmediate(resolve));
+    while (this.#waiting.length > 0) await this.#makeBatch(this.#nextBatch());
+    this.#working = false;
+  }
+
+  #nextBatch(): Waiting[] {
+    const canceled = this.#waiting.filter(({ signal }) => signal?.aborted);
+    for (const { reject, signal } of canceled) reject(signal?.reason);
+    this.#waiting = this.#waiting.filter((waiting) => !canceled.includes(waiting));
+    const batch: Waiting[] = [];
+    let size = 0;
+    for (const waiting of this.#waiting) {
+      const first = batch[0];
+      if (first && (kindOf(waiting) !== kindOf(first) || size + waiting.requests.length > this.#maxBatch))
+        continue;
+      batch.push(waiting);
+      size += waiting.requests.length;
+    }
+    this.#waiting = this.#waiting.filter((waiting) => !batch.includes(waiting));
+    return batch;
+  }
+
+  async #makeBatch(batch: readonly Waiting[]): Promise<void> {
+    if (batch.length === 0) return;
+    const owners = batch.flatMap((waiting) => waiting.requests.map(() => waiting));
+    // Whose report fails has lost interest; the others go on.
+    const lost = new Set<Waiting>();
+    const gone = (waiting: Waiting | undefined) =>
+      waiting === undefined || waiting.signal?.aborted === true || lost.has(waiting);
+    const onRows = async (rows: number) => {
+      for (const waiting of batch) {
+        if (gone(waiting)) continue;
+        try {
+          await waiting.onRows?.(rows);
+        } catch (error) {
+          lost.add(waiting);
+          waiting.reject(error);
+        }
+      }
+    };
+    try {
+      const unwanted = (index: number) => gone(owners[index]);
+      const requests = batch.flatMap((waiting) => waiting.requests);
+      const made = await generate(this.#model, requests, { unwanted, onRows });
+      for (const waiting of batch) {
+        if (waiting.signal?.aborted) waiting.reject(waiting.signal.reason);
+        else waiting.resolve(made.filter((_, i) => owners[i] === waiting));
+      }
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+    }
+  }
+}
+
+/** What the dialogues of one batch must have in common. */
+function kindOf({ requests }: Waiting): string {
+  const [first] = requests;
+  return `${first?.prompt?.length ?? 0} ${first?.sampling.topK}`;
+}
