@@ -60,6 +60,7 @@ export class Attempt {
   #meter: ProgressMeter | undefined;
   #spent: Spent = NOTHING;
   #accepted = false;
+  #released = false;
   #told: { stage?: Stage; at: number } = { at: 0 };
 
   constructor(input: AttemptInput) {
@@ -81,17 +82,23 @@ export class Attempt {
 
   /** Runs to the end. Never throws: what goes wrong becomes the terminal event. The slot is given back in time. */
   async run(): Promise<void> {
-    const { emit, slot } = this.input;
+    const { emit } = this.input;
     try {
       await mkdir(this.folder, { recursive: true });
       emit(await this.#work());
     } catch (error) {
       emit(this.#terminal(error));
     } finally {
-      slot.release();
+      this.#release();
       await Promise.allSettled(this.#pending);
       await rm(this.folder, { recursive: true, force: true }).catch(() => undefined);
     }
+  }
+
+  /** Once only: by the second time the slot may be another attempt's. */
+  #release(): void {
+    if (!this.#released) this.input.slot.release();
+    this.#released = true;
   }
 
   async #work(): Promise<AttemptEvent> {
@@ -110,7 +117,7 @@ export class Attempt {
     const job = await this.#runnerJob(plan);
     if (!plan.clip) this.#accept(0);
     const outcome = await slot.run(job, (event) => this.#onEvent(event), signal);
-    slot.release();
+    this.#release();
     this.#spent = outcome.spent;
     signal.throwIfAborted();
     if (outcome.type === "canceled") throw new AttemptStopped("canceled");
