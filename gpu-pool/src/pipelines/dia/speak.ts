@@ -32,7 +32,7 @@ export async function speak(
   options: SpeakOptions = {},
 ): Promise<Speech> {
   const started = performance.now();
-  const { settings, dia, dac } = setup;
+  const { settings } = setup;
   const warnings: Warning[] = [];
   const speakers = assignSpeakers(speech.lines, {
     characters: setup.pack.manifest.characters,
@@ -40,50 +40,10 @@ export async function speak(
     cast: options.cast ?? [],
   });
   const chunks = plan(setup, speech, speakers, warnings);
-  const prompts = new Map(setup.packPrompts);
-  for (const reference of options.references ?? []) {
-    options.signal?.throwIfAborted();
-    const encoded = await encodeReference(dac, reference);
-    prompts.set(reference.character, { ...encoded, transcript: modelText(settings, encoded.transcript) });
-  }
+  const prompts = await voicePrompts(setup, options);
   const encodeSeconds = (performance.now() - started) / 1000;
   const clock: ChunkClock = { generateSeconds: 0, codecSeconds: 0, frames: 0, retries: 0 };
-  const assembly = new Assembly(settings.sampleRate, settings.frameRate);
-  const progress = new Progress(chunks, settings, options);
-
-  for (let at = 0; at < chunks.length; ) {
-    const size = at === 0 ? 1 : BATCH[dia.target.dtype === "float16" ? "cuda" : "cpu"];
-    const batch = samePrompts(chunks.slice(at, at + size), prompts);
-    const made = await makeChunks(
-      {
-        dia,
-        queue: setup.queue,
-        dac,
-        settings,
-        speech,
-        prompts,
-        signal: options.signal,
-        clock,
-        onFrames: (frames) => progress.report(at, frames / settings.frameRate),
-      },
-      batch,
-    );
-    for (const [i, chunk] of batch.entries()) {
-      const result = made[i];
-      if (!result) throw new Error(`chunk ${at + i} was not made`);
-      warnings.push(...chunkWarnings(speech, chunk, result));
-      const { samples, start } = assembly.add(chunk, result);
-      const last = at + i === chunks.length - 1;
-      await options.onAudio?.({
-        samples: normaliseLoudness(samples, settings.sampleRate),
-        sampleRate: settings.sampleRate,
-        start,
-        last,
-      });
-    }
-    at += batch.length;
-    await progress.finish(at);
-  }
+  const assembly = await speakChunks(setup, { speech, chunks, prompts, clock, warnings }, options);
   options.signal?.throwIfAborted();
   const samples = normaliseLoudness(assembly.samples(), settings.sampleRate);
   return {
@@ -101,6 +61,60 @@ export async function speak(
       retries: clock.retries,
     },
   };
+}
+
+/** The pack's clips, and those of the request in their place. */
+async function voicePrompts(
+  { packPrompts, dac, settings }: SpeakerSetup,
+  { references = [], signal }: SpeakOptions,
+): Promise<Map<string, VoicePromptCodes>> {
+  const prompts = new Map(packPrompts);
+  for (const reference of references) {
+    signal?.throwIfAborted();
+    const encoded = await encodeReference(dac, reference);
+    prompts.set(reference.character, { ...encoded, transcript: modelText(settings, encoded.transcript) });
+  }
+  return prompts;
+}
+
+interface Dialogue {
+  readonly speech: SpeechSpec;
+  readonly chunks: readonly PlannedChunk[];
+  readonly prompts: ReadonlyMap<string, VoicePromptCodes>;
+  readonly clock: ChunkClock;
+  readonly warnings: Warning[];
+}
+
+/** Makes the chunks, the first one alone and then several at a time, and puts them together. */
+async function speakChunks(
+  { dia, dac, queue, settings }: SpeakerSetup,
+  { speech, chunks, prompts, clock, warnings }: Dialogue,
+  options: SpeakOptions,
+): Promise<Assembly> {
+  const { sampleRate, frameRate } = settings;
+  const { signal } = options;
+  const assembly = new Assembly(sampleRate, frameRate);
+  const progress = new Progress(chunks, options);
+  const together = BATCH[dia.target.dtype === "float16" ? "cuda" : "cpu"];
+  for (let at = 0; at < chunks.length; ) {
+    const batch = samePrompts(chunks.slice(at, at === 0 ? 1 : at + together), prompts);
+    const onFrames = (frames: number) => progress.report(at, frames / frameRate);
+    const made = await makeChunks(
+      { dia, queue, dac, settings, speech, prompts, signal, clock, onFrames },
+      batch,
+    );
+    for (const [i, chunk] of batch.entries()) {
+      const result = made[i];
+      if (!result) throw new Error(`chunk ${at + i} was not made`);
+      warnings.push(...chunkWarnings(speech, chunk, result));
+      const { samples, start } = assembly.add(chunk, result);
+      const last = at + i === chunks.length - 1;
+      await options.onAudio?.({ samples: normaliseLoudness(samples, sampleRate), sampleRate, start, last });
+    }
+    at += batch.length;
+    await progress.finish(at);
+  }
+  return assembly;
 }
 
 /** Text in the form that the model was trained on. */
@@ -193,7 +207,7 @@ class Progress {
   #done = 0;
   #chunk = 0;
 
-  constructor(chunks: readonly PlannedChunk[], _settings: VoiceSettings, options: SpeakOptions) {
+  constructor(chunks: readonly PlannedChunk[], options: SpeakOptions) {
     this.#chunks = chunks;
     this.#options = options;
   }
