@@ -147,6 +147,11 @@ describe("a dialogue", () => {
     await expect(voice.speak(script, { signal: abort.signal, onProgress })).rejects.toThrow("enough");
   });
 
+  test("does not read tags out", async () => {
+    const said = (text: string) => voice.speak({ ...script, lines: [{ speaker: "temo", text }] });
+    expect((await said("[S1] Hello [S2] there.")).samples).toEqual((await said("Hello there.")).samples);
+  });
+
   test("takes the cast's first character for text without a name", async () => {
     const lines = [{ speaker: "S1", text: "Hello there, my friend." }];
     const { lines: spoken } = await voice.speak({ ...script, lines }, { cast: ["felfel"] });

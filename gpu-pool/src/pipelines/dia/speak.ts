@@ -117,9 +117,13 @@ async function speakChunks(
   return assembly;
 }
 
-/** Text in the form that the model was trained on. */
+/** Text in the form that the model was trained on; a line's own speaker tags are marks, not words. */
 export function modelText(settings: VoiceSettings, text: string): string {
-  return settings.normalise ? normaliseLine(text) : text.trim();
+  const untagged = text
+    .replace(/\[\s*S\d{1,3}\s*\]/giu, " ")
+    .replace(/\s+/gu, " ")
+    .trim();
+  return settings.normalise ? normaliseLine(untagged) : untagged;
 }
 
 function plan(
