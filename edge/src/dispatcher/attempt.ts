@@ -168,7 +168,10 @@ export class RunningAttempt {
       if (nodeDied) this.#node.failed();
       return {
         kind: "failed",
-        failure: { code, message: text, retryable, nodeDied, receipt: toReceipt(receipt) },
+        failure: {
+          ...{ code, message: text, retryable, nodeDied, receipt: toReceipt(receipt) },
+          blameless: code === "node_draining",
+        },
       };
     }
     if (message.canceled) return { kind: "canceled", receipt: toReceipt(message.canceled.receipt) };

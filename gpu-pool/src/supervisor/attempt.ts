@@ -4,7 +4,7 @@ import type { RenderSpec } from "@cartoon/protos";
 import type { Receipt } from "@cartoon/protos/gen/Receipt";
 import type { RunRequest__Output } from "@cartoon/protos/gen/RunRequest";
 import type { RunResponse } from "@cartoon/protos/gen/RunResponse";
-import { encodePreview } from "../media/index.ts";
+import { encodePreview, FfmpegKilled } from "../media/index.ts";
 import type { Pack } from "../packs/index.ts";
 import type { FromRunner, RunnerJob, Spent } from "../runner/messages.ts";
 import { deliver } from "./deliver.ts";
@@ -256,9 +256,16 @@ export class Attempt {
     if (reason instanceof RunnerLost) return failed("runner_lost", true);
     if (reason instanceof UploadError) return failed("upload_failed", true);
     if (reason instanceof RunFailed) return failed(reason.code, reason.retryable);
+    if (reason instanceof FfmpegKilled) return failed("ffmpeg_lost", true);
+    if (isTroubleOfTheMachine(reason)) return failed("node_trouble", true);
     return failed("internal", false);
   }
 }
+
+/** A full disk, too many open files and the like: another node may do better. */
+const TROUBLE = new Set(["ENOSPC", "EDQUOT", "EIO", "EMFILE", "ENFILE", "ENOMEM", "EAGAIN"]);
+const isTroubleOfTheMachine = (error: unknown): boolean =>
+  error instanceof Error && "code" in error && TROUBLE.has(String(error.code));
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 

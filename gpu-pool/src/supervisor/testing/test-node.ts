@@ -55,11 +55,15 @@ function startStore(): TestStore {
   return store;
 }
 
-/** Starts a node on the tiny speaking pack; `env` overrides its settings. */
-export async function startTestNode(env: Record<string, string> = {}): Promise<TestNode> {
+/** Starts a node on the tiny speaking pack; `env` overrides its settings, `damage` may spoil the pack before. */
+export async function startTestNode(
+  env: Record<string, string> = {},
+  damage: (pack: string) => Promise<void> = async () => {},
+): Promise<TestNode> {
   const folder = await mkdtemp(join(tmpdir(), "cartoon node-"));
   await mkdir(join(folder, "packs"));
   await rename(await writeSpeakingPack(), join(folder, "packs/tiny"));
+  await damage(join(folder, "packs/tiny"));
   const settings = parseNodeEnv({
     CARTOON_NODE_ID: "test-node",
     CARTOON_NODE_LISTEN: "127.0.0.1:0",
