@@ -34,7 +34,7 @@ async function run(args: string[]): Promise<number> {
     console.log(await renderUsage(command, parents.at(-1)));
     return asksForHelp ? EXIT.ok : EXIT.usage;
   }
-  const { result } = await runCommand(main, { rawArgs: args });
+  const { result } = await runCommand(command, { rawArgs: args.slice(parents.length) });
   return typeof result === "number" ? result : EXIT.ok;
 }
 
