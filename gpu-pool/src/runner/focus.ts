@@ -2,22 +2,46 @@ import type { ClipSpec } from "@cartoon/protos";
 import type { CharacterFocus } from "../pipelines/animatediff/index.ts";
 import type { Speech } from "../pipelines/dia/index.ts";
 
+/** Share of the whole LoRA weight that a speaker gets at full focus. */
+const SPEAKER_SHARE = 0.8;
+/** Seconds over which the weights move from one speaker to the next. */
+const RAMP = 0.25;
+
+type Line = Speech["lines"][number];
+
+/** 1 while the line is spoken, falling to 0 within the ramp before and after it. */
+function presence({ start, end }: Line, seconds: number): number {
+  const distance = Math.max(start - seconds, seconds - end, 0);
+  return Math.max(0, 1 - distance / RAMP);
+}
+
 /**
- * Weights that follow the speaker: at `speaker_focus` 1 a silent character keeps none of its weight while
- * another one speaks, at 0 nothing changes. Between lines all keep theirs.
+ * Factors on the characters' LoRA weights that follow the speaker: at `speaker_focus` 0 nothing changes; at 1 the
+ * speaker has four fifths of the whole weight while it talks, and the others share the rest. Between lines the
+ * weights go back, without a jump.
  */
 export function speakerFocus(
   clip: Pick<ClipSpec, "characters" | "fps" | "speaker_focus">,
   speech: Pick<Speech, "lines">,
 ): CharacterFocus {
-  const silent = 1 - clip.speaker_focus;
+  const { characters } = clip;
+  const total = characters.reduce((sum, { weight }) => sum + weight, 0);
   return (frame) => {
     const seconds = frame / clip.fps;
-    const line = speech.lines.find(({ start, end }) => start <= seconds && seconds < end);
-    const speaker = line?.character;
-    const known = clip.characters.some(({ name }) => name === speaker);
+    const strength = (name: string) =>
+      clip.speaker_focus *
+      Math.max(
+        0,
+        ...speech.lines.filter((line) => line.character === name).map((line) => presence(line, seconds)),
+      );
+    const factors = characters.map(({ name }) => [name, 1] as [string, number]);
+    const [speaker] = characters.toSorted((a, b) => strength(b.name) - strength(a.name));
+    if (!speaker || speaker.weight === 0 || total === speaker.weight) return Object.fromEntries(factors);
+    const wanted = Math.max(speaker.weight, SPEAKER_SHARE * total);
+    const now = speaker.weight + strength(speaker.name) * (wanted - speaker.weight);
+    const rest = (total - now) / (total - speaker.weight);
     return Object.fromEntries(
-      clip.characters.map(({ name }) => [name, known && name !== speaker ? silent : 1] as const),
+      factors.map(([name]) => [name, name === speaker.name ? now / speaker.weight : rest]),
     );
   };
 }
