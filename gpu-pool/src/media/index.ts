@@ -4,5 +4,6 @@ export * from "./fit.ts";
 export * from "./frames.ts";
 export * from "./gif.ts";
 export * from "./mp4.ts";
+export { FfmpegKilled } from "./run-ffmpeg.ts";
 export * from "./stills.ts";
 export * from "./wav.ts";

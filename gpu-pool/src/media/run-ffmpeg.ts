@@ -10,6 +10,11 @@ export interface FfmpegRun {
   signal?: AbortSignal;
 }
 
+/** Somebody ended ffmpeg: for want of memory, or the machine goes down. Another try may succeed. */
+export class FfmpegKilled extends Error {
+  override readonly name = "FfmpegKilled";
+}
+
 const LOG_BYTES = 4_000;
 
 /** Runs ffmpeg to its end. Throws with the last lines of its log when it fails, and the abort reason when aborted. */
@@ -22,16 +27,17 @@ export async function runFfmpeg({ ffmpeg, args, input, signal }: FfmpegRun): Pro
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {
     log = (log + text).slice(-LOG_BYTES);
   });
-  const closed = new Promise<number | null>((resolve, reject) => {
+  const closed = new Promise<{ code: number | null; by: NodeJS.Signals | null }>((resolve, reject) => {
     child.once("error", reject);
-    child.once("close", resolve);
+    child.once("close", (code, by) => resolve({ code, by }));
   });
   const abort = () => child.kill("SIGKILL");
   signal?.addEventListener("abort", abort, { once: true });
   try {
     if (input && child.stdin) await feed(child.stdin, input);
-    const code = await closed;
+    const { code, by } = await closed;
     signal?.throwIfAborted();
+    if (by) throw new FfmpegKilled(`ffmpeg was ended by ${by}`);
     if (code !== 0) throw new Error(`ffmpeg ended with ${code}: ${log.trim() || "no log"}`);
   } finally {
     signal?.removeEventListener("abort", abort);
