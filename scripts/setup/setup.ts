@@ -41,20 +41,39 @@ function install(): void {
     env.BUN_INSTALL_CACHE_DIR = join(root, "node_modules", ".bun-cache");
     mkdirSync(env.BUN_INSTALL_CACHE_DIR, { recursive: true });
   }
-  const { status, error } = spawnSync(process.execPath, ["install", "--frozen-lockfile"], {
-    cwd: root,
-    env,
-    stdio: ["ignore", process.stderr.fd, process.stderr.fd],
-  });
+  // Install scripts fetch binaries from elsewhere or want tools that may not be there; nothing here needs them.
+  const { status, error } = spawnSync(
+    process.execPath,
+    ["install", "--frozen-lockfile", "--ignore-scripts"],
+    {
+      cwd: root,
+      env,
+      stdio: ["ignore", process.stderr.fd, process.stderr.fd],
+    },
+  );
   if (error) throw error;
   if (status !== 0) throw new Error(`bun install ended with ${status}; is the package registry reachable?`);
+}
+
+/** Packages with programs for this machine that should be there and are not: their download may fail silently. */
+function missingBinaries(): string[] {
+  const lock = readFileSync(join(root, "bun.lock"), "utf8");
+  const entries = lock.matchAll(/^ {4}"([^"]+)": \["\1@[^"]*", "", \{.*"os": "(\w+)", "cpu": "(\w+)"(.*)$/gm);
+  const mine = [...entries].filter(
+    ([, , os, cpu, rest]) => os === process.platform && cpu === process.arch && !rest?.includes('"musl"'),
+  );
+  return mine.flatMap(([, name = ""]) => (existsSync(join(root, "node_modules", name)) ? [] : [name]));
 }
 
 try {
   const want = wanted();
   if (!existsSync(stamp) || readFileSync(stamp, "utf8") !== want) {
     install();
-    writeFileSync(stamp, want);
+    if (missingBinaries().length > 0) install();
+    const missing = missingBinaries();
+    if (missing.length > 0)
+      console.error(`not installed, though this machine could use them: ${missing.join(", ")}`);
+    else writeFileSync(stamp, want);
   }
 } catch (error) {
   console.error(`setup failed: ${error instanceof Error ? error.message : String(error)}`);
