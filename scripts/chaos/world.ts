@@ -1,0 +1,196 @@
+import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Database, openDatabase } from "@cartoon/db";
+import { findPostgres, type PostgresServer, startPostgres } from "@cartoon/db/test/postgres-server";
+import { writeTinyPack } from "@cartoon/gpu-pool/pipelines/animatediff/testing/tiny-pack";
+import { z } from "zod";
+import { freePort } from "../lib/stack.ts";
+import { mountSmallDisk, type SmallDisk } from "./small-disk.ts";
+import { ToxicProxy } from "./toxic-proxy.ts";
+import { Victim } from "./victim.ts";
+
+export interface WorldOptions {
+  edges: number;
+  nodes: number;
+  database: "sqlite" | "postgres";
+  leaseSeconds: number;
+  /** Keep logs and data for a look afterwards. */
+  keep: boolean;
+}
+
+const DISK_MEGABYTES = 96;
+const START_MS = 60_000;
+const Health = z.object({ nodes: z.array(z.object({ health: z.string(), version: z.string().optional() })) });
+const SECRET = "chaos-chaos-chaos-chaos-chaos-chaos";
+
+/** Edges, nodes, database, and the network between them: real processes on loopback. */
+export class World {
+  readonly folder: string;
+  readonly options: WorldOptions;
+  readonly edges: Victim[] = [];
+  readonly nodes: Victim[] = [];
+  /** Between one edge and one node each. */
+  readonly links: ToxicProxy[] = [];
+  #balancer: ToxicProxy | undefined;
+  #database: Database | undefined;
+  /** Between the edges and Postgres. */
+  databaseLink: ToxicProxy | undefined;
+  postgres: PostgresServer | undefined;
+  disk: SmallDisk | undefined;
+
+  private constructor(options: WorldOptions) {
+    this.options = options;
+    this.folder = mkdtempSync(join(tmpdir(), "cartoon-chaos-"));
+  }
+
+  /** In front of all edges, for clients and for the nodes' uploads. */
+  get balancer(): ToxicProxy {
+    return started(this.#balancer);
+  }
+  /** The database without any proxy between. */
+  get database(): Database {
+    return started(this.#database);
+  }
+  get url(): string {
+    return `http://127.0.0.1:${this.balancer.port}`;
+  }
+  get proxies(): ToxicProxy[] {
+    return [...this.links, this.balancer, ...(this.databaseLink ? [this.databaseLink] : [])];
+  }
+
+  static async start(options: WorldOptions): Promise<World> {
+    const world = new World(options);
+    try {
+      await world.#start();
+      return world;
+    } catch (error) {
+      await world.stop();
+      throw error;
+    }
+  }
+
+  async #start(): Promise<void> {
+    const data = join(this.folder, "data");
+    mkdirSync(join(this.folder, "logs"), { recursive: true });
+    this.disk = mountSmallDisk(data, DISK_MEGABYTES);
+    const { direct, proxied } = await this.#openDatabase(data);
+    this.#database = await openDatabase(direct, { secretKey: SECRET });
+    const nodePorts = await this.#makeNodes();
+    await this.#makeEdges(data, proxied, nodePorts);
+    for (const victim of [...this.nodes, ...this.edges]) victim.start();
+    await this.#ready();
+  }
+
+  async #openDatabase(data: string): Promise<{ direct: string; proxied: string }> {
+    if (this.options.database === "sqlite") {
+      const url = `sqlite:${join(data, "cartoon.db")}`;
+      return { direct: url, proxied: url };
+    }
+    const bin = findPostgres();
+    if (!bin) throw new Error("There is no Postgres here: set POSTGRES_BIN to the folder of initdb.");
+    this.postgres = await startPostgres(bin);
+    const direct = await this.postgres.createDatabase();
+    const url = new URL(direct);
+    this.databaseLink = await ToxicProxy.start([Number(url.port)]);
+    url.port = String(this.databaseLink.port);
+    return { direct, proxied: url.href };
+  }
+
+  async #makeNodes(): Promise<number[]> {
+    const packs = join(this.folder, "packs");
+    mkdirSync(packs);
+    const written = await writeTinyPack();
+    try {
+      renameSync(written, join(packs, "tiny"));
+    } catch {
+      cpSync(written, join(packs, "tiny"), { recursive: true });
+      rmSync(written, { recursive: true });
+    }
+    const require = createRequire(import.meta.resolve("@cartoon/gpu-pool"));
+    const ports: number[] = [];
+    for (let i = 0; i < this.options.nodes; i++) {
+      const port = freePort();
+      ports.push(port);
+      this.nodes.push(
+        this.#victim(`node-${i + 1}`, ["gpu-pool/src/main.ts"], {
+          CARTOON_NODE_ID: `node-${i + 1}`,
+          CARTOON_NODE_LISTEN: `127.0.0.1:${port}`,
+          CARTOON_PACK_DIRS: packs,
+          CARTOON_PACK: "tiny",
+          CARTOON_THREADS: "1",
+          CARTOON_WORK_DIR: join(this.folder, `work-${i + 1}`),
+          CARTOON_CACHE_DIR: join(this.folder, `cache-${i + 1}`),
+          FFMPEG_PATH: process.env.FFMPEG_PATH ?? require("@ffmpeg-installer/ffmpeg").path,
+        }),
+      );
+    }
+    return ports;
+  }
+
+  async #makeEdges(data: string, databaseUrl: string, nodePorts: readonly number[]): Promise<void> {
+    const ports = Array.from({ length: this.options.edges }, () => freePort());
+    this.#balancer = await ToxicProxy.start(ports);
+    for (const [i, port] of ports.entries()) {
+      const links = await Promise.all(nodePorts.map((nodePort) => ToxicProxy.start([nodePort])));
+      this.links.push(...links);
+      this.edges.push(
+        this.#victim(`edge-${i + 1}`, ["edge/src/entries/bun.ts"], {
+          HOST: "127.0.0.1",
+          PORT: String(port),
+          CARTOON_ENV: "production",
+          CARTOON_DATA_DIR: data,
+          DATABASE_URL: databaseUrl,
+          CARTOON_URL_SECRET: SECRET,
+          CARTOON_INTERNAL_URL: this.url,
+          CARTOON_PUBLIC_URL: this.url,
+          CARTOON_NODES: links.map((link) => `127.0.0.1:${link.port}`).join(","),
+          CARTOON_NODE_REST_SECONDS: "1",
+          CARTOON_LEASE_SECONDS: String(this.options.leaseSeconds),
+        }),
+      );
+    }
+  }
+
+  #victim(name: string, args: string[], env: Record<string, string>): Victim {
+    return new Victim({ name, args, env, logFile: join(this.folder, "logs", `${name}.log`) });
+  }
+
+  /** Everything runs, thaws, flows and has room again. */
+  async heal(): Promise<void> {
+    this.disk?.free();
+    for (const proxy of this.proxies) proxy.heal();
+    for (const victim of [...this.nodes, ...this.edges]) {
+      victim.thaw();
+      victim.start();
+    }
+    await this.#ready();
+  }
+
+  /** Waits until an edge answers and sees a node that can work. */
+  async #ready(): Promise<void> {
+    const until = Date.now() + START_MS;
+    while (Date.now() < until) {
+      const response = await fetch(`${this.url}/health`).catch(() => undefined);
+      const health = response && Health.safeParse(await response.json().catch(() => undefined));
+      if (health?.data?.nodes.some((node) => node.health === "ready" && node.version)) return;
+      await Bun.sleep(100);
+    }
+    throw new Error(`no node was ready within ${START_MS / 1000} s`);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.edges, ...this.nodes].map((victim) => victim.stop()));
+    for (const proxy of [...this.links, this.#balancer, this.databaseLink]) proxy?.stop();
+    await this.#database?.close().catch(() => {});
+    await this.postgres?.stop();
+    this.disk?.unmount();
+    if (!this.options.keep) rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+function started<T>(part: T | undefined): T {
+  if (part === undefined) throw new Error("the world has not started");
+  return part;
+}
