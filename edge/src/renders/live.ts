@@ -79,6 +79,24 @@ export async function waitForJob(
   return latest;
 }
 
+const inFlight = new WeakMap<Database, Map<string, Promise<JobEvent[]>>>();
+
+/** Watchers of one job that have come equally far share one read, and the very same event objects. */
+function sharedEventsAfter(db: Database, jobId: string, afterSeq: number): Promise<JobEvent[]> {
+  const reads = inFlight.get(db) ?? new Map<string, Promise<JobEvent[]>>();
+  inFlight.set(db, reads);
+  const key = `${jobId} ${afterSeq}`;
+  const known = reads.get(key);
+  if (known) return known;
+  // Not started in this turn of the event loop: everyone whom the same change has woken gets to ask first.
+  const read = new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
+    reads.delete(key);
+    return eventsAfter(db, jobId, afterSeq, PAGE);
+  });
+  reads.set(key, read);
+  return read;
+}
+
 /** Events after `afterSeq`, past ones first, until the terminal one. Yields undefined after each `idleMs` of silence. */
 export async function* followEvents(
   db: Database,
@@ -91,7 +109,7 @@ export async function* followEvents(
   while (!options.signal.aborted) {
     const cancel = new AbortController();
     const changed = signals.next(job.id, SAFETY_POLL_MS, AbortSignal.any([cancel.signal, options.signal]));
-    const events = await eventsAfter(db, job.id, seq, PAGE);
+    const events = await sharedEventsAfter(db, job.id, seq);
     for (const event of events) {
       seq = event.seq;
       quietSince = Date.now();

@@ -1,4 +1,4 @@
-import { eventsAfter, getJob } from "@cartoon/db";
+import { eventsAfter, getJob, type JobEvent } from "@cartoon/db";
 import { createRoute, z } from "@hono/zod-openapi";
 import { ApiError } from "../../errors/table.ts";
 import { type App, json, problems } from "../../hono.ts";
@@ -47,6 +47,18 @@ const logs = createRoute({
 
 const LOGGED = new Set(["progress", "preview"]);
 
+const formatted = new WeakMap<JobEvent, Uint8Array>();
+
+/** An event as it goes over the wire; made once, however many watch. */
+function format(event: JobEvent): Uint8Array {
+  const { seq, type, at, data } = event;
+  const known = formatted.get(event);
+  if (known) return known;
+  const bytes = formatEvent(seq, type, { seq, type, at: new Date(at).toISOString(), ...data });
+  formatted.set(event, bytes);
+  return bytes;
+}
+
 /** Watching a render live, and reading its log. */
 export function registerEvents(app: App, services: Services): void {
   const { db, signals, stopping } = services;
@@ -63,8 +75,7 @@ export function registerEvents(app: App, services: Services): void {
       (signal) => followEvents(db, signals, job, { afterSeq: last.data, idleMs: KEEPALIVE_MS, signal }),
       {
         stopping,
-        format: ({ seq, type, at, data }) =>
-          formatEvent(seq, type, { seq, type, at: new Date(at).toISOString(), ...data }),
+        format,
       },
     );
   });
