@@ -98,7 +98,8 @@ async function launch(bin: string, folder: string, port: number, fsync: boolean)
     ...settings.flatMap((setting) => ["-c", setting]),
   ];
   const [file, list] = asPostgres(["sh", "-c", GUARD, "sh", folder, join(bin, "postgres"), ...args]);
-  const server = spawn(file, list, { cwd: "/", stdio: ["pipe", "ignore", "pipe"] });
+  // Detached: Deno kills what it has started when it ends, and the guard could not do its work.
+  const server = spawn(file, list, { cwd: "/", stdio: ["pipe", "ignore", "pipe"], detached: true });
   let log = "";
   server.stderr?.on("data", (chunk) => {
     log = (log + chunk).slice(-4_000);
