@@ -45,6 +45,8 @@ const Env = z.object({
   CARTOON_DEVICES: z.string().default("cpu").transform(list).pipe(z.array(device).min(1).max(16)),
   /** CPU threads of each ONNX session; 0 lets ONNX Runtime choose. */
   CARTOON_THREADS: z.coerce.number().int().min(0).max(256).default(0),
+  /** Whether voices are made in a process of their own, beside the picture: `auto` does so on GPUs. */
+  CARTOON_VOICE_PROCESS: z.enum(["auto", "own", "shared"]).default("auto"),
   /** Folder for frames and sound on their way; emptied after every job. */
   CARTOON_WORK_DIR: z.string().min(1).default(join(tmpdir(), "cartoon-work")),
   /** Folder for graph files built from the model configs. */

@@ -1,13 +1,13 @@
 import type { ClipSpec } from "@cartoon/protos";
 import type { CharacterFocus } from "../pipelines/animatediff/index.ts";
-import type { Speech } from "../pipelines/dia/index.ts";
+import type { Spoken } from "./messages.ts";
 
 /** Share of the whole LoRA weight that a speaker gets at full focus. */
 const SPEAKER_SHARE = 0.8;
 /** Seconds over which the weights move from one speaker to the next. */
 const RAMP = 0.25;
 
-type Line = Speech["lines"][number];
+type Line = Spoken["lines"][number];
 
 /** 1 while the line is spoken, falling to 0 within the ramp before and after it. */
 function presence({ start, end }: Line, seconds: number): number {
@@ -22,7 +22,7 @@ function presence({ start, end }: Line, seconds: number): number {
  */
 export function speakerFocus(
   clip: Pick<ClipSpec, "characters" | "fps" | "speaker_focus">,
-  speech: Pick<Speech, "lines">,
+  speech: Pick<Spoken, "lines">,
 ): CharacterFocus {
   const { characters } = clip;
   const total = characters.reduce((sum, { weight }) => sum + weight, 0);

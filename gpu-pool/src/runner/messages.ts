@@ -3,8 +3,12 @@ import type { ClipSpec, SpeechSpec, Warning } from "@cartoon/protos";
 /** Device of one runner: `cpu`, or one GPU by its index. */
 export type Device = { kind: "cpu" } | { kind: "cuda"; index: number };
 
+export type Part = "picture" | "voice";
+
 /** What a runner needs to know to load its models. */
 export interface RunnerSetup {
+  /** Which models of a pack it keeps. */
+  parts: readonly Part[];
   /** Folders of the packs that it may be asked for; the first is loaded at once. */
   packs: string[];
   device: Device;
@@ -21,8 +25,12 @@ export interface RunnerJob {
   pack: string;
   clip?: ClipSpec;
   speech?: SpeechSpec;
+  /** Characters of the clip in order: whose voice S1 and S2 are. */
+  cast: string[];
   /** Draw as many frames as the dialogue lasts. */
   extend: boolean;
+  /** The dialogue, where another runner has spoken it already. */
+  spoken?: Spoken;
   /** Reference clips that came with the request, as WAV files of `folder`. */
   references: { character: string; file: string; transcript: string }[];
   /** Steps between two checkpoints; 0 writes none. */
@@ -46,12 +54,16 @@ export interface FrameFile {
   fps: number;
 }
 
-/** Mono float32 samples in a file, with the lines spoken in them. */
-export interface SpeechFile {
-  file: string;
-  sampleRate: number;
+/** What a picture may want to know of its dialogue. */
+export interface Spoken {
   seconds: number;
   lines: { speaker: string; character: string | null; text: string; start: number; end: number }[];
+}
+
+/** Mono float32 samples in a file, with the lines spoken in them. */
+export interface SpeechFile extends Spoken {
+  file: string;
+  sampleRate: number;
   /** Loudness of the voice over time, 0 to 1, `rate` values a second: a hint for mouths. */
   mouth: { rate: number; levels: number[] };
 }

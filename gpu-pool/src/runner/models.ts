@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { loadPack, type Pack } from "../packs/index.ts";
 import { type AnimateDiffPipeline, loadAnimateDiff } from "../pipelines/animatediff/index.ts";
 import { type DiaVoice, loadDia } from "../pipelines/dia/index.ts";
-import type { RunnerSetup } from "./messages.ts";
+import type { Part, RunnerSetup } from "./messages.ts";
 
 /** The models of one pack, in memory. A pack may draw only or speak only. */
 export interface LoadedPack {
@@ -57,14 +57,15 @@ export class Models {
   }
 
   async #load(pack: Pack): Promise<LoadedPack> {
-    const { device, threads, cacheDir } = this.#setup;
+    const { device, threads, cacheDir, parts } = this.#setup;
     const options = {
       cacheDir: join(cacheDir, pack.manifest.name),
       device: device.kind,
       threads: threads || (device.kind === "cpu" ? availableParallelism() : 0),
     };
-    const picture = pack.manifest.picture ? await loadAnimateDiff(pack, options) : undefined;
-    const voice = pack.manifest.voice
+    const has = (part: Part) => parts.includes(part) && pack.manifest[part] !== undefined;
+    const picture = has("picture") ? await loadAnimateDiff(pack, options) : undefined;
+    const voice = has("voice")
       ? await loadDia({ dir: pack.folder, manifest: pack.manifest }, options)
       : undefined;
     return { pack, picture, voice };

@@ -4,7 +4,7 @@ import { setImmediate as nextTick } from "node:timers/promises";
 import type { ClipResult } from "../pipelines/animatediff/index.ts";
 import type { Speech } from "../pipelines/dia/index.ts";
 import { speakerFocus } from "./focus.ts";
-import type { FromRunner, RunnerJob, RunnerResult } from "./messages.ts";
+import type { FromRunner, RunnerJob, RunnerResult, SpeechFile, Spoken } from "./messages.ts";
 import type { LoadedPack, Models } from "./models.ts";
 import type { SpentMeter } from "./spent.ts";
 import { readState, settingsDigest, writeState } from "./state-file.ts";
@@ -20,10 +20,7 @@ export interface JobContext {
 
 const PREVIEW_SECONDS = 4;
 
-/**
- * Draws and speaks. The picture comes first, so that the first preview is there at once, unless the dialogue
- * decides about the picture: how long it lasts (`extend`), or whom it shows (`speaker_focus`).
- */
+/** Draws and speaks. The picture comes first, so that a preview is there at once, unless it follows the speech. */
 export async function runJob(context: JobContext): Promise<RunnerResult> {
   const { job, models, spent, send } = context;
   if (!models.isWarm(job.pack)) {
@@ -34,11 +31,15 @@ export async function runJob(context: JobContext): Promise<RunnerResult> {
     send({ type: "warm", warm: models.warm });
   }
   const loaded = await models.get(job.pack);
-  const speechFirst = job.speech && (job.extend || (job.clip && job.clip.speaker_focus > 0));
-  const early = speechFirst ? await speak(context, loaded) : undefined;
-  const clip = job.clip ? await draw(context, loaded, early) : undefined;
+  const early = job.speech && pictureFollowsSpeech(job) ? await speak(context, loaded) : undefined;
+  const drawn = job.clip ? await draw(context, loaded, early ?? job.spoken) : {};
   const speech = early ?? (job.speech ? await speak(context, loaded) : undefined);
-  return saveResult(job, clip, speech);
+  return { ...drawn, speech };
+}
+
+/** Does the dialogue decide about the picture: how long it lasts, or whom it shows? */
+export function pictureFollowsSpeech({ clip, speech, extend }: RunnerJob): boolean {
+  return Boolean(clip && speech && (extend || clip.speaker_focus > 0));
 }
 
 /** Lets messages in (a cancel among them): the engine's runs block the event loop. */
@@ -50,21 +51,22 @@ async function breathe(signal: AbortSignal): Promise<void> {
 async function draw(
   context: JobContext,
   { picture, pack }: LoadedPack,
-  speech?: Speech,
-): Promise<ClipResult> {
+  spoken?: Spoken,
+): Promise<RunnerResult> {
   const { job, spent, send, signal, device } = context;
   const { run } = job;
   if (!picture || !job.clip) throw new Error(`pack "${job.pack}" does not draw`);
   const clip =
-    job.extend && speech ? extended(job.clip, speech, pack.manifest.picture?.frames.max) : job.clip;
-  const digest = settingsDigest([clip, pack.manifest.files, device, picture.characters]);
+    job.extend && spoken ? extended(job.clip, spoken, pack.manifest.picture?.frames.max) : job.clip;
+  const lines = clip.speaker_focus > 0 ? spoken?.lines : undefined;
+  const digest = settingsDigest([clip, lines, pack.manifest.files, device, picture.characters]);
   const resume = await openState(context, digest);
   send({ type: "accepted", run, resumedStep: resume?.step ?? 0 });
   let checkpoints = 0;
   const result = await picture.generate(clip, {
     signal,
     previewEverySeconds: PREVIEW_SECONDS,
-    focus: speech && clip.speaker_focus > 0 ? speakerFocus(clip, speech) : undefined,
+    focus: lines && speakerFocus(clip, { lines }),
     onStep: async ({ step, steps }) => {
       spent.stepsDone = step;
       spent.stepsTotal = steps;
@@ -92,11 +94,10 @@ async function draw(
   });
   for (const { stage, seconds } of result.timings) spent.add(stage, seconds);
   for (const warning of result.warnings) send({ type: "warning", run, warning });
-  return result;
+  return saveFrames(job, result);
 }
 
-function extended(clip: NonNullable<RunnerJob["clip"]>, speech: Speech, max = clip.num_frames) {
-  const seconds = speech.samples.length / speech.sampleRate;
+function extended(clip: NonNullable<RunnerJob["clip"]>, { seconds }: Spoken, max = clip.num_frames) {
   return { ...clip, num_frames: Math.min(Math.max(clip.num_frames, Math.ceil(seconds * clip.fps)), max) };
 }
 
@@ -111,7 +112,7 @@ async function openState({ job, send }: JobContext, digest: Buffer) {
   }
 }
 
-async function speak({ job, spent, send, signal }: JobContext, { voice }: LoadedPack): Promise<Speech> {
+async function speak({ job, spent, send, signal }: JobContext, { voice }: LoadedPack): Promise<SpeechFile> {
   const { run } = job;
   if (!voice || !job.speech) throw new Error(`pack "${job.pack}" does not speak`);
   const started = performance.now();
@@ -126,7 +127,7 @@ async function speak({ job, spent, send, signal }: JobContext, { voice }: Loaded
     const speech = await voice.speak(job.speech, {
       signal,
       references,
-      cast: job.clip?.characters.map((character) => character.name),
+      cast: job.cast.length > 0 ? job.cast : undefined,
       onProgress: async ({ seconds, expectedSeconds }) => {
         const total = Math.max(expectedSeconds, seconds, 0.01);
         send({ type: "progress", run, stage: "speech", done: seconds, total });
@@ -134,34 +135,24 @@ async function speak({ job, spent, send, signal }: JobContext, { voice }: Loaded
       },
     });
     for (const warning of speech.warnings) send({ type: "warning", run, warning });
-    return speech;
+    return await saveSpeech(job, speech);
   } finally {
     spent.add("speech", (performance.now() - started) / 1000);
   }
 }
 
-async function saveResult(job: RunnerJob, clip?: ClipResult, speech?: Speech): Promise<RunnerResult> {
-  const result: RunnerResult = {};
-  if (clip) {
-    const { frames, count, width, height, fps } = clip;
-    const file = join(job.folder, "frames.rgb");
-    await writeFile(file, frames);
-    result.frames = { file, count, width, height, fps };
-    result.scheduler = clip.scheduler;
-    result.characters = clip.characters;
-  }
-  if (speech) {
-    const { samples, sampleRate, lines } = speech;
-    const levels = Array.from(speech.mouth.levels, (level) => Number(level.toFixed(2)));
-    const file = join(job.folder, "speech.f32");
-    await writeFile(file, new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength));
-    result.speech = {
-      file,
-      sampleRate,
-      seconds: samples.length / sampleRate,
-      lines,
-      mouth: { rate: speech.mouth.rate, levels },
-    };
-  }
-  return result;
+async function saveFrames(job: RunnerJob, clip: ClipResult): Promise<RunnerResult> {
+  const { frames, count, width, height, fps, scheduler, characters } = clip;
+  const file = join(job.folder, "frames.rgb");
+  await writeFile(file, frames);
+  return { frames: { file, count, width, height, fps }, scheduler, characters };
+}
+
+async function saveSpeech(job: RunnerJob, speech: Speech): Promise<SpeechFile> {
+  const { samples, sampleRate, lines, mouth } = speech;
+  const file = join(job.folder, "speech.f32");
+  await writeFile(file, new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength));
+  const levels = Array.from(mouth.levels, (level) => Number(level.toFixed(2)));
+  const seconds = samples.length / sampleRate;
+  return { file, sampleRate, seconds, lines, mouth: { rate: mouth.rate, levels } };
 }

@@ -130,7 +130,7 @@ export class Attempt {
       result: outcome.result,
       spec,
       pack: pack.manifest,
-      device: slot.setup.device.kind,
+      device: slot.device.kind,
       folder: this.folder,
       warnings: this.warnings,
       warn: (warning) => this.#warn(warning),
@@ -157,6 +157,7 @@ export class Attempt {
       pack: pack.manifest.name,
       clip: plan.clip,
       speech: plan.speech,
+      cast: plan.clip?.characters.map(({ name }) => name) ?? [],
       extend: plan.extend,
       references,
       checkpointEvery: request.checkpoint?.put_url ? request.checkpoint.every_steps : 0,
@@ -168,7 +169,7 @@ export class Attempt {
     if (this.#accepted) return;
     this.#accepted = true;
     const { node, slot, emit } = this.input;
-    emit({ accepted: { node_id: node.id, device: slot.setup.device.kind, resumed_step: resumedStep } });
+    emit({ accepted: { node_id: node.id, device: slot.device.kind, resumed_step: resumedStep } });
   }
 
   #onEvent(event: Extract<FromRunner, { run: string }>): void {

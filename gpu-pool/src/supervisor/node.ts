@@ -8,6 +8,7 @@ import packageJson from "../../package.json" with { type: "json" };
 import type { NodeEnv } from "../env.ts";
 import { findFfmpeg } from "../media/index.ts";
 import { choosePack, listPacks, type Pack, type PackListing } from "../packs/index.ts";
+import type { Device, Part, RunnerSetup } from "../runner/messages.ts";
 import { Attempt, type AttemptEvent, type NodeFacts } from "./attempt.ts";
 import { Pool } from "./pool.ts";
 import type { Slot } from "./slot.ts";
@@ -62,17 +63,13 @@ export class Node {
       history: new Map(),
     };
     await mkdir(env.CARTOON_WORK_DIR, { recursive: true });
-    const setups = env.CARTOON_DEVICES.map((device) => ({
-      packs: [first, ...others].map((pack) => pack.folder),
-      device,
-      threads: env.CARTOON_THREADS,
-      cacheDir: env.CARTOON_CACHE_DIR,
-    }));
-    return new Node(facts, listing, first.manifest.name, new Pool(facts.id, setups));
+    const folders = [first, ...others].map((pack) => pack.folder);
+    const slots = env.CARTOON_DEVICES.map((device) => runnersOf(device, folders, env));
+    return new Node(facts, listing, first.manifest.name, new Pool(facts.id, slots));
   }
 
   describe(): DescribeResponse {
-    const kinds = this.pool.slots.map(({ setup }) => setup.device);
+    const kinds = this.pool.slots.map(({ device }) => device);
     return {
       status: this.pool.status(),
       version: this.facts.version,
@@ -187,6 +184,14 @@ export class Node {
     clearTimeout(patience);
     await this.pool.close();
   }
+}
+
+/** One runner for a device, or two: on a GPU, voice and picture are made at the same time. */
+function runnersOf(device: Device, packs: string[], env: NodeEnv): RunnerSetup[] {
+  const { CARTOON_VOICE_PROCESS: wish, CARTOON_THREADS: threads, CARTOON_CACHE_DIR: cacheDir } = env;
+  const apart = wish === "auto" ? device.kind === "cuda" : wish === "own";
+  const parts: Part[][] = apart ? [["picture"], ["voice"]] : [["picture", "voice"]];
+  return parts.map((part) => ({ parts: part, packs, device, threads, cacheDir }));
 }
 
 function packInfo({ manifest }: Pack, isDefault: boolean) {

@@ -13,10 +13,11 @@ export class Pool {
   #draining = false;
   #last = "";
 
-  constructor(nodeId: string, setups: RunnerSetup[]) {
+  /** @param slots the runners of each slot */
+  constructor(nodeId: string, slots: RunnerSetup[][]) {
     this.#nodeId = nodeId;
     this.slots = [];
-    for (const setup of setups) this.slots.push(new Slot(setup, () => this.#announce()));
+    for (const setups of slots) this.slots.push(new Slot(setups, () => this.#announce()));
   }
 
   status(): NodeStatus__Output {

@@ -22,6 +22,21 @@ export class RunnerLost extends Error {
   override readonly name = "RunnerLost";
 }
 
+/** The one GPU that the runner sees is its first; a voice's ever new lengths make cuDNN attention plan anew each time. */
+function deviceEnv({ device, parts }: RunnerSetup): Record<string, string> {
+  if (device.kind === "cpu") return {};
+  return {
+    CUDA_VISIBLE_DEVICES: visibleGpu(device.index),
+    ...(parts.includes("picture") ? {} : { ORT_ENABLE_CUDNN_FLASH_ATTENTION: "0" }),
+  };
+}
+
+/** GPUs are counted among those that the node itself is allowed to see. */
+function visibleGpu(index: number): string {
+  const allowed = process.env.CUDA_VISIBLE_DEVICES?.split(",").filter(Boolean);
+  return allowed?.[index] ?? String(index);
+}
+
 type RunEvent = Extract<FromRunner, { run: string }>;
 interface Active {
   job: RunnerJob;
@@ -56,6 +71,7 @@ export class RunnerProcess {
     this.#settleReady = { resolve, reject };
     this.#child = Bun.spawn([process.execPath, ENTRY], {
       stdio: ["ignore", "inherit", "inherit"],
+      env: { ...process.env, ...deviceEnv(options.setup) },
       serialization: "json",
       ipc: (message: FromRunner) => this.#receive(message),
       onExit: (_child, code, signal) => this.#exited(`the runner ended with ${signal ?? code}`),

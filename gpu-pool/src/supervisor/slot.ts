@@ -1,114 +1,151 @@
-import type { RunnerJob, RunnerSetup } from "../runner/messages.ts";
-import { RunnerLost, RunnerProcess, type RunOutcome } from "./runner-process.ts";
+import type { Device, Part, RunnerJob, RunnerResult, RunnerSetup, Spent } from "../runner/messages.ts";
+import { Lane } from "./lane.ts";
+import { RunnerLost, type RunnerProcess, type RunOutcome } from "./runner-process.ts";
 
 export type SlotState = "starting" | "idle" | "busy" | "setup_failed" | "defunct" | "closed";
 
-// A runner that keeps dying is given up: something is wrong with the machine, not with one job.
-const MAX_DEATHS = 5;
-const RESTART_DELAY_MS = 500;
+type OnEvent = Parameters<RunnerProcess["run"]>[1];
 
-/** A device and its runner, which is replaced when it dies. */
+/**
+ * A device and its runners: one for everything, or one that draws and one that speaks at the same time, each with
+ * models of its own in memory.
+ */
 export class Slot {
-  readonly setup: RunnerSetup;
-  state: SlotState = "starting";
-  /** Why the slot is of no use. */
-  detail = "";
-  warm: string[] = [];
-  loadSeconds = 0;
-  #runner: RunnerProcess | undefined;
-  #deaths = 0;
-  #restart: Timer | undefined;
+  readonly device: Device;
+  readonly lanes: Lane[];
+  #busy = false;
+  #closed = false;
   readonly #changed: () => void;
 
-  constructor(setup: RunnerSetup, changed: () => void) {
-    this.setup = setup;
+  constructor(setups: RunnerSetup[], changed: () => void) {
+    const [first] = setups;
+    if (!first) throw new Error("a slot needs a runner");
+    this.device = first.device;
     this.#changed = changed;
-    this.#start();
+    this.lanes = [];
+    for (const setup of setups) this.lanes.push(new Lane(setup, changed));
   }
 
-  /** Process id of the runner, for those who watch over it. */
+  get state(): SlotState {
+    const any = (state: Lane["state"]) => this.lanes.some((lane) => lane.state === state);
+    if (this.#closed) return "closed";
+    if (any("setup_failed")) return "setup_failed";
+    if (any("defunct")) return "defunct";
+    if (any("starting")) return "starting";
+    return this.#busy ? "busy" : "idle";
+  }
+
+  /** Why the slot is of no use. */
+  get detail(): string {
+    return this.lanes.find(({ detail }) => detail)?.detail ?? "";
+  }
+
+  get warm(): string[] {
+    return this.lanes.flatMap(({ warm }) => warm);
+  }
+
+  /** Process id of the runner that draws, for those who watch over it. */
   get pid(): number | undefined {
-    return this.#runner?.pid;
-  }
-
-  #set(state: SlotState, detail = ""): void {
-    if (this.state === "closed") return;
-    this.state = state;
-    this.detail = detail;
-    this.#changed();
-  }
-
-  #start(): void {
-    this.#set("starting");
-    const runner = new RunnerProcess({
-      setup: this.setup,
-      onWarm: (warm) => {
-        this.warm = warm;
-        this.#changed();
-      },
-      onExit: (detail) => this.#exited(runner, detail),
-    });
-    this.#runner = runner;
-    runner.ready.then(
-      ({ seconds }) => {
-        this.loadSeconds = seconds;
-        if (this.#runner === runner && this.state === "starting") this.#set("idle");
-      },
-      (error: Error) => {
-        if (error instanceof RunnerLost) return;
-        this.#set("setup_failed", error.message);
-        runner.kill();
-      },
-    );
-  }
-
-  #exited(runner: RunnerProcess, detail: string): void {
-    if (this.#runner !== runner) return;
-    this.#runner = undefined;
-    this.warm = [];
-    if (this.state === "closed" || this.state === "setup_failed") return;
-    this.#deaths++;
-    if (this.#deaths >= MAX_DEATHS) {
-      this.#set("defunct", `${detail}, ${this.#deaths} times in a row`);
-      return;
-    }
-    this.#set("starting", detail);
-    this.#restart = setTimeout(() => this.#start(), RESTART_DELAY_MS * this.#deaths);
+    return this.lanes[0]?.pid;
   }
 
   /** Takes the slot for one job; `release` gives it back. False when it is not idle. */
   take(): boolean {
     if (this.state !== "idle") return false;
-    this.#set("busy");
+    this.#busy = true;
+    this.#changed();
     return true;
   }
 
   release(): void {
-    if (this.state === "busy") this.#set("idle");
+    this.#busy = false;
+    this.#changed();
   }
 
   /**
-   * Runs a job on a taken slot.
-   * @throws RunnerLost when the runner dies over it
+   * Runs a job on a taken slot, on two runners at once where there are two and it both draws and speaks.
+   * @throws RunnerLost when a runner dies over it
    */
-  async run(
-    job: RunnerJob,
-    onEvent: Parameters<RunnerProcess["run"]>[1],
-    signal: AbortSignal,
-  ): Promise<RunOutcome> {
-    if (!this.#runner) throw new RunnerLost("the runner is gone");
-    const outcome = await this.#runner.run(job, onEvent, signal);
-    if (outcome.type !== "failed") this.#deaths = 0;
-    // An error on a GPU may stick to the process; a fresh one is cheap beside a node that fails every job.
-    else if (this.setup.device.kind === "cuda" && outcome.code === "internal") this.#runner?.kill();
+  async run(job: RunnerJob, onEvent: OnEvent, signal: AbortSignal): Promise<RunOutcome> {
+    const { clip, speech } = job;
+    const drawing = this.#lane("picture");
+    const speaking = this.#lane("voice");
+    if (drawing === speaking || !clip || !speech)
+      return (clip ? drawing : speaking).run(job, onEvent, signal);
+    const started = performance.now();
+    const voiceJob = { ...job, clip: undefined };
+    const pictureJob = { ...job, speech: undefined };
+    let outcome: RunOutcome;
+    if (job.extend || clip.speaker_focus > 0) {
+      const spoken = await speaking.run(voiceJob, onEvent, signal);
+      if (spoken.type !== "done") return spoken;
+      const follows = { ...pictureJob, spoken: spoken.result.speech };
+      outcome = merge(await drawing.run(follows, onEvent, signal), spoken);
+    } else {
+      outcome = await together(
+        [
+          (signal) => drawing.run(pictureJob, onEvent, signal),
+          (signal) => speaking.run(voiceJob, onEvent, signal),
+        ],
+        signal,
+      );
+    }
+    outcome.spent.deviceSeconds = (performance.now() - started) / 1000;
     return outcome;
   }
 
-  async close(): Promise<void> {
-    this.#set("closed");
-    clearTimeout(this.#restart);
-    const runner = this.#runner;
-    this.#runner = undefined;
-    await runner?.close();
+  #lane(part: Part): Lane {
+    const lane = this.lanes.find(({ setup }) => setup.parts.includes(part));
+    if (!lane) throw new RunnerLost(`no runner has the ${part} models`);
+    return lane;
   }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all(this.lanes.map((lane) => lane.close()));
+    this.#changed();
+  }
+}
+
+/** Runs both to their ends; when one does not succeed, the other is stopped. The worse outcome counts. */
+async function together(
+  runs: [(signal: AbortSignal) => Promise<RunOutcome>, (signal: AbortSignal) => Promise<RunOutcome>],
+  signal: AbortSignal,
+): Promise<RunOutcome> {
+  const stop = new AbortController();
+  const either = AbortSignal.any([signal, stop.signal]);
+  let first: RunOutcome | Error | undefined;
+  const [picture, voice] = await Promise.all(
+    runs.map((run) =>
+      run(either)
+        .catch((error: unknown) => (error instanceof Error ? error : new Error(String(error))))
+        .then((outcome) => {
+          if (outcome instanceof Error || outcome.type !== "done") {
+            first ??= outcome;
+            stop.abort();
+          }
+          return outcome;
+        }),
+    ),
+  );
+  if (first instanceof Error) throw first;
+  if (!picture || !voice || picture instanceof Error || voice instanceof Error)
+    throw new RunnerLost("a runner is gone");
+  return first ? { ...first, spent: add(picture.spent, voice.spent) } : merge(picture, voice);
+}
+
+function merge(picture: RunOutcome, voice: RunOutcome): RunOutcome {
+  const spent = add(picture.spent, voice.spent);
+  if (picture.type !== "done" || voice.type !== "done") return { ...picture, spent };
+  const result: RunnerResult = { ...picture.result, speech: voice.result.speech };
+  return { type: "done", result, spent };
+}
+
+function add(picture: Spent, voice: Spent): Spent {
+  return {
+    stepsDone: picture.stepsDone,
+    stepsTotal: picture.stepsTotal,
+    deviceSeconds: picture.deviceSeconds + voice.deviceSeconds,
+    stages: [...picture.stages, ...voice.stages],
+  };
 }

@@ -1,0 +1,99 @@
+import type { RunnerJob, RunnerSetup } from "../runner/messages.ts";
+import { RunnerLost, RunnerProcess, type RunOutcome } from "./runner-process.ts";
+
+export type LaneState = "starting" | "up" | "setup_failed" | "defunct" | "closed";
+
+// A runner that keeps dying is given up: something is wrong with the machine, not with one job.
+const MAX_DEATHS = 5;
+const RESTART_DELAY_MS = 500;
+
+/** A runner, which is replaced when it dies. */
+export class Lane {
+  readonly setup: RunnerSetup;
+  state: LaneState = "starting";
+  /** Why the lane is of no use. */
+  detail = "";
+  warm: string[] = [];
+  #runner: RunnerProcess | undefined;
+  #deaths = 0;
+  #restart: Timer | undefined;
+  readonly #changed: () => void;
+
+  constructor(setup: RunnerSetup, changed: () => void) {
+    this.setup = setup;
+    this.#changed = changed;
+    this.#start();
+  }
+
+  get pid(): number | undefined {
+    return this.#runner?.pid;
+  }
+
+  #set(state: LaneState, detail = ""): void {
+    if (this.state === "closed") return;
+    this.state = state;
+    this.detail = detail;
+    this.#changed();
+  }
+
+  #start(): void {
+    const runner = new RunnerProcess({
+      setup: this.setup,
+      onWarm: (warm) => {
+        this.warm = warm;
+        this.#changed();
+      },
+      onExit: (detail) => this.#exited(runner, detail),
+    });
+    this.#runner = runner;
+    runner.ready.then(
+      () => {
+        if (this.#runner === runner && this.state === "starting") this.#set("up");
+      },
+      (error: Error) => {
+        if (error instanceof RunnerLost) return;
+        this.#set("setup_failed", error.message);
+        runner.kill();
+      },
+    );
+  }
+
+  #exited(runner: RunnerProcess, detail: string): void {
+    if (this.#runner !== runner) return;
+    this.#runner = undefined;
+    this.warm = [];
+    if (this.state === "closed" || this.state === "setup_failed") return;
+    this.#deaths++;
+    if (this.#deaths >= MAX_DEATHS) {
+      this.#set("defunct", `${detail}, ${this.#deaths} times in a row`);
+      return;
+    }
+    this.#set("starting", detail);
+    this.#restart = setTimeout(() => {
+      this.#start();
+      this.#set("starting");
+    }, RESTART_DELAY_MS * this.#deaths);
+  }
+
+  /** @throws RunnerLost when the runner dies over the job, or is gone already */
+  async run(
+    job: RunnerJob,
+    onEvent: Parameters<RunnerProcess["run"]>[1],
+    signal: AbortSignal,
+  ): Promise<RunOutcome> {
+    if (!this.#runner) throw new RunnerLost("the runner is gone");
+    const outcome = await this.#runner.run(job, onEvent, signal);
+    if (outcome.type !== "failed") this.#deaths = 0;
+    // An error on a GPU may stick to the process; a fresh one is cheap beside a node that fails every job.
+    else if (this.setup.device.kind === "cuda" && outcome.code === "internal") this.#runner?.kill();
+    return outcome;
+  }
+
+  async close(): Promise<void> {
+    this.#set("closed");
+    clearTimeout(this.#restart);
+    const runner = this.#runner;
+    this.#runner = undefined;
+    await runner?.close();
+  }
+}

@@ -1,0 +1,83 @@
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import {
+  clip,
+  last,
+  output,
+  run,
+  runRequest,
+  speech,
+  startTestNode,
+  type TestNode,
+  waitFor,
+} from "./testing/test-node.ts";
+
+setDefaultTimeout(60_000);
+
+let shared: TestNode;
+let apart: TestNode;
+beforeAll(async () => {
+  shared = await startTestNode();
+  apart = await startTestNode({ CARTOON_VOICE_PROCESS: "own" });
+  await Promise.all([shared.ready(), apart.ready()]);
+});
+afterAll(async () => {
+  await shared.close();
+  await apart.close();
+});
+
+const longClip = { ...clip, num_frames: 32, num_inference_steps: 50 };
+const both = (node: TestNode, job_id: string, spec: object) =>
+  run(node.client, runRequest(node.store, spec, { job_id }));
+
+test("a voice of its own process changes no byte of the result, and both stages are on the receipt", async () => {
+  expect(apart.node.pool.slots[0]?.lanes).toHaveLength(2);
+  for (const [name, spec] of Object.entries({
+    plain: { clip, speech },
+    extended: { clip: { ...clip, num_frames: 2, fps: 60 }, speech, output: { ...output, fit: "extend" } },
+    focused: { clip: { ...clip, speaker_focus: 1 }, speech },
+    silent: { clip },
+    spoken: { speech },
+  })) {
+    const one = await both(shared, name, spec);
+    const two = await both(apart, name, spec);
+    expect([name, last(one)?.event, last(two)?.event]).toEqual([name, "succeeded", "succeeded"]);
+    const stages = (outcome: typeof one) =>
+      last(outcome)
+        ?.succeeded?.receipt?.stages.map(({ stage }) => stage)
+        .sort();
+    expect(stages(two)).toEqual(stages(one));
+    for (const file of ["clip.mp4", "clip.gif", "speech.wav"]) {
+      expect(apart.store.objects.get(`${name}/${file}`)).toEqual(
+        shared.store.objects.get(`${name}/${file}`) as Uint8Array,
+      );
+    }
+  }
+});
+
+test("a voice that dies takes the job along, not the runner that draws", async () => {
+  const [drawing, speaking] = apart.node.pool.slots[0]?.lanes ?? [];
+  const pid = drawing?.pid;
+  const lost = await run(
+    apart.client,
+    runRequest(apart.store, { clip: longClip, speech }, { job_id: "dies" }),
+    ({ progress }) => {
+      if (progress?.step === 1 && speaking?.pid) process.kill(speaking.pid, "SIGKILL");
+    },
+  );
+  expect(last(lost)?.failed).toMatchObject({ code: "runner_lost", retryable: true });
+  await waitFor(apart.node, "NODE_HEALTH_READY");
+  expect(drawing?.pid).toBe(pid as number);
+  expect(last(await both(apart, "after", { clip, speech }))?.event).toBe("succeeded");
+});
+
+test("stopping reaches both", async () => {
+  const outcome = await run(
+    apart.client,
+    runRequest(apart.store, { clip: longClip, speech }, { job_id: "stop" }),
+    ({ progress }) => {
+      if (progress?.step === 2) apart.client.stop({ job_id: "stop", fence: 1 }, () => {});
+    },
+  );
+  expect(last(outcome)?.canceled?.receipt?.steps_done).toBeGreaterThanOrEqual(2);
+  expect(apart.node.pool.status().health).toBe("NODE_HEALTH_READY");
+});
