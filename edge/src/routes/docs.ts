@@ -73,7 +73,7 @@ export function registerDocs(app: App): void {
   );
   app.get("/docs/:file", async (c) => {
     const file = c.req.param("file");
-    const type = ASSETS[file];
+    const type = Object.hasOwn(ASSETS, file) ? ASSETS[file] : undefined;
     if (type === undefined) return c.notFound();
     return new Response(new Uint8Array(await readFile(join(folder, file))), {
       headers: { "content-type": type, ...day },
