@@ -88,14 +88,16 @@ export async function unleash(world: World, dice: Dice, untilMs: number): Promis
   const faults = faultsOf(world);
   const counts = new Map(faults.map((fault) => [fault.name, 0]));
   const lottery = faults.flatMap((fault) => Array.from({ length: fault.weight }, () => fault));
+  // Each at least once, in any order; after that by their weights.
+  const first = faults.map((fault) => ({ fault, order: dice.next() })).sort((a, b) => a.order - b.order);
   // One of a kind at a time, so that two never make good what the other has just broken.
   const busy = new Set<Fault>();
   const underWay: Promise<void>[] = [];
   while (Date.now() < untilMs) {
-    await Bun.sleep(dice.between(150, 900));
+    await Bun.sleep(dice.between(100, 700));
     const free = lottery.filter((fault) => !busy.has(fault));
-    if (free.length === 0) continue;
-    const fault = dice.pick(free);
+    const fault = first.pop()?.fault ?? (free.length > 0 ? dice.pick(free) : undefined);
+    if (!fault) continue;
     counts.set(fault.name, (counts.get(fault.name) ?? 0) + 1);
     busy.add(fault);
     underWay.push(fault.run(dice).finally(() => busy.delete(fault)));
