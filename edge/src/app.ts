@@ -17,6 +17,7 @@ import { registerDocs } from "./routes/docs.ts";
 import { registerHealth } from "./routes/health.ts";
 import { registerStore } from "./routes/results.ts";
 import type { Services } from "./services.ts";
+import { traceRequests } from "./tracing/middleware.ts";
 
 const BODY_TIMEOUT_MS = 30_000;
 const EXPOSED = [
@@ -37,6 +38,7 @@ export function createApp(services: Services): App {
   app.notFound((c) => problemResponse(c, new ApiError("not_found", `there is nothing at ${c.req.path}`)));
 
   app.use(requestId);
+  app.use(traceRequests(services.tracer));
   app.use(publicOrigin(config.publicUrl));
   app.use(accessLog);
   app.use(measureRequests(services.metrics));

@@ -54,6 +54,7 @@ const Variables = z.object({
   CARTOON_RATE_LIMIT: z.coerce.number().int().min(0).default(0),
   CARTOON_CORS_ORIGINS: list.default(["*"]),
   CARTOON_FETCH_ALLOW: list.default([]),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
   CARTOON_STORE: z.enum(["folder", "s3"]).default("folder"),
   S3_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
   S3_PUBLIC_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
@@ -105,6 +106,8 @@ export interface EdgeConfig {
   /** Requests a minute for one key or address; 0 means no limit. */
   rateLimit: number;
   corsOrigins: string[];
+  /** OpenTelemetry collector that takes traces over OTLP/HTTP. */
+  otlpEndpoint: string | undefined;
   /** `host:port` pairs that webhooks may call although they lie on a private network. */
   fetchAllow: string[];
   nodes: {
@@ -211,6 +214,7 @@ export function parseEnv(env: Record<string, string | undefined>): EdgeConfig {
     maxBodyBytes: variables.CARTOON_MAX_BODY_BYTES,
     maxUploadBytes: variables.CARTOON_MAX_UPLOAD_BYTES,
     rateLimit: variables.CARTOON_RATE_LIMIT,
+    otlpEndpoint: withoutSlash(variables.OTEL_EXPORTER_OTLP_ENDPOINT),
     corsOrigins: variables.CARTOON_CORS_ORIGINS,
     fetchAllow: variables.CARTOON_FETCH_ALLOW,
     nodes: {

@@ -16,6 +16,7 @@ import { startRpc } from "./rpc/server.ts";
 import type { Services } from "./services.ts";
 import { loadSecret, openStore } from "./store/open.ts";
 import { Sweeper } from "./store/sweeper.ts";
+import { Tracer } from "./tracing/tracer.ts";
 import { Deliverer } from "./webhooks/deliverer.ts";
 
 export type Fetch = (request: Request, platform: Platform) => Response | Promise<Response>;
@@ -70,12 +71,17 @@ export async function start(options: {
   const stopping = new AbortController();
   const edgeId = `edge_${randomBytes(6).toString("hex")}`;
   const metrics = new Metrics();
+  const tracer = new Tracer(config.otlpEndpoint, {
+    "service.name": "cartoon-edge",
+    "service.instance.id": edgeId,
+  });
   const dispatcher = new Dispatcher({
     db,
     store,
     nodes,
     edgeId,
     metrics,
+    tracer,
     leaseMs: config.leaseSeconds * 1000,
   });
   const unwatch = metrics.watch(db, { nodes, dispatcher });
@@ -88,6 +94,7 @@ export async function start(options: {
     signals,
     dispatcher,
     metrics,
+    tracer,
     stopping: stopping.signal,
   };
   const app = createApp(services);
@@ -95,7 +102,7 @@ export async function start(options: {
   const url = `http://${urlHost(config.host)}:${server.port}`;
   internalOrigin ||= `http://${reachable(config.host)}:${server.port}`;
   const links = () => ({ store, origin: config.publicUrl ?? url, expiresInSeconds: config.urlTtlSeconds });
-  const deliverer = new Deliverer({ db, links, allowHosts: config.fetchAllow, metrics });
+  const deliverer = new Deliverer({ db, links, allowHosts: config.fetchAllow, metrics, tracer });
   const sweeper = new Sweeper(db, store);
   const rpc = await startRpc(services, links);
   dispatcher.start();
@@ -114,6 +121,7 @@ export async function start(options: {
     await dispatcher.drain(graceMs);
     await Promise.all([server.stop(), rpc?.stop()]);
     await Promise.all([deliverer.close(), sweeper.close()]);
+    await tracer.flush();
     signals.close();
     unwatch();
     nodes.close();

@@ -6,6 +6,7 @@ import type { Metrics } from "./metrics/metrics.ts";
 import type { PackCatalog } from "./renders/catalog.ts";
 import type { JobSignals } from "./renders/live.ts";
 import type { Store } from "./store/store.ts";
+import type { Tracer } from "./tracing/tracer.ts";
 
 /** Everything that routes work with; built once per process by `start`. */
 export interface Services {
@@ -17,6 +18,7 @@ export interface Services {
   signals: JobSignals;
   dispatcher: Dispatcher;
   metrics: Metrics;
+  tracer: Tracer;
   /** Fires when the process is to stop; open streams end themselves then. */
   stopping: AbortSignal;
 }

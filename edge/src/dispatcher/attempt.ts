@@ -20,6 +20,8 @@ import { status as GrpcStatus } from "@grpc/grpc-js";
 import { log } from "../log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { Store } from "../store/store.ts";
+import { AttemptTrace } from "../tracing/attempt-trace.ts";
+import type { Tracer } from "../tracing/tracer.ts";
 import type { Node } from "./node.ts";
 import { reportOf } from "./report-of.ts";
 import { ReportWriter } from "./report-writer.ts";
@@ -29,6 +31,7 @@ export interface AttemptDeps {
   db: Database;
   store: Store;
   metrics: Metrics;
+  tracer: Tracer;
   leaseMs: number;
   /** Steps between checkpoints. */
   checkpointEvery: number;
@@ -51,6 +54,11 @@ export const toReceipt = (receipt: Receipt__Output | null | undefined): Receipt 
   stages: (receipt?.stages ?? []).map(({ stage, seconds }) => ({ stage, seconds })),
 });
 
+const receiptOf = (outcome: Outcome): Receipt | null => {
+  if (outcome.kind === "failed") return outcome.failure.receipt ?? null;
+  return outcome.kind === "abandoned" ? null : outcome.receipt;
+};
+
 const isLost = (error: unknown) =>
   isVerbError(error, "stale_fence") ||
   isVerbError(error, "invalid_transition") ||
@@ -62,6 +70,7 @@ export class RunningAttempt {
   readonly #node: Node;
   readonly #deps: AttemptDeps;
   readonly #reports: ReportWriter;
+  readonly #trace: AttemptTrace;
   #call: ClientReadableStream<RunResponse__Output> | undefined;
   #accepted = false;
   #stopping = false;
@@ -75,6 +84,7 @@ export class RunningAttempt {
     this.#node = node;
     this.#deps = deps;
     this.#leaseUntil = Date.now() + deps.leaseMs;
+    this.#trace = new AttemptTrace(deps.tracer, job);
     this.#reports = new ReportWriter(deps.db, this.#attempt, () => this.stop());
   }
 
@@ -83,6 +93,7 @@ export class RunningAttempt {
     const heartbeat = setInterval(() => void this.#renew(), this.#deps.leaseMs / 3);
     try {
       const outcome = await this.#follow();
+      this.#trace.end(this.#node.address, outcome.kind, receiptOf(outcome));
       await this.#settle(outcome);
     } catch (error) {
       if (isLost(error)) log.info("attempt abandoned", this.#fields());
@@ -135,7 +146,7 @@ export class RunningAttempt {
   }
 
   async #follow(): Promise<Outcome> {
-    const request = await runRequest(this.job, this.#deps);
+    const request = await runRequest(this.job, { ...this.#deps, traceparent: this.#trace.traceparent });
     if (this.#drained) return this.#outcomeOfLoss(undefined);
     const call = this.#node.run(request);
     this.#call = call;

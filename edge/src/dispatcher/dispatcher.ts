@@ -2,6 +2,7 @@ import { type Database, type Job, lease, peekQueue, sweep } from "@cartoon/db";
 import { log } from "../log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { Store } from "../store/store.ts";
+import type { Tracer } from "../tracing/tracer.ts";
 import { type AttemptDeps, RunningAttempt } from "./attempt.ts";
 import type { Node } from "./node.ts";
 import type { NodeDirectory } from "./node-directory.ts";
@@ -15,6 +16,7 @@ export interface DispatcherOptions {
   leaseMs?: number;
   checkpointEvery?: number;
   metrics: Metrics;
+  tracer: Tracer;
   sweepMs?: number;
 }
 
@@ -41,6 +43,7 @@ export class Dispatcher {
       db: options.db,
       store: options.store,
       metrics: options.metrics,
+      tracer: options.tracer,
       leaseMs: options.leaseMs ?? LEASE_MS,
       checkpointEvery: options.checkpointEvery ?? CHECKPOINT_EVERY,
     };

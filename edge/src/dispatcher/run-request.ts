@@ -55,7 +55,7 @@ async function checkpointTarget(job: Job, store: Store, everySteps: number) {
 /** The call that starts an attempt: the spec, where to put what, and where to go on from. */
 export async function runRequest(
   job: Job,
-  deps: { store: Store; checkpointEvery: number },
+  deps: { store: Store; checkpointEvery: number; traceparent: string },
 ): Promise<RunRequest> {
   const expiresInSeconds = secondsLeft(job);
   const uploads = [...artefactKeys(job)].map(async ([name, key]) => {
@@ -71,5 +71,6 @@ export async function runRequest(
     uploads: await Promise.all(uploads),
     checkpoint: job.spec.clip ? await checkpointTarget(job, deps.store, deps.checkpointEvery) : null,
     deadline_ms: job.runDeadline ?? 0,
+    traceparent: deps.traceparent,
   };
 }

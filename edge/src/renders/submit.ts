@@ -9,6 +9,7 @@ import {
 import type { Principal } from "../auth/principal.ts";
 import { ApiError } from "../errors/table.ts";
 import type { Services } from "../services.ts";
+import { currentSpan, formatTraceparent } from "../tracing/context.ts";
 import { checkDeadline, checkQuota } from "./admission.ts";
 import { type BuiltSpec, buildSpec } from "./build-spec.ts";
 import { checkWebhookUrl, type RenderRequest } from "./request.ts";
@@ -27,6 +28,12 @@ export interface SubmitOptions {
 }
 
 export type NewJob = EnqueueInput & { work: number };
+
+// The job outlives the request that made it, and its attempts belong to the same trace.
+function traceOf(): { traceparent?: string } {
+  const span = currentSpan();
+  return span ? { traceparent: formatTraceparent(span) } : {};
+}
 
 const seconds = (value: number | undefined, otherwise: number) => Math.round((value ?? otherwise) * 1000);
 
@@ -47,7 +54,7 @@ export function toEnqueue(
     spec: built.spec,
     priority: request.priority,
     dialect: options.dialect,
-    extras: { ...options.extras, ...(request.metadata ? { metadata: request.metadata } : {}) },
+    extras: { ...options.extras, ...traceOf(), ...(request.metadata ? { metadata: request.metadata } : {}) },
     secrets: options.secrets,
     alias: options.alias,
     idempotencyKey: options.idempotencyKey,

@@ -10,6 +10,8 @@ import { GuardedFetchError, guardedFetch } from "@cartoon/protos";
 import { log } from "../log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { LinkOptions } from "../renders/view.ts";
+import { childOf, formatTraceparent, parseTraceparent } from "../tracing/context.ts";
+import type { Tracer } from "../tracing/tracer.ts";
 import { styleOf } from "./styles.ts";
 
 const TIMEOUT_MS = 20_000;
@@ -23,6 +25,7 @@ export interface DelivererOptions {
   /** For the signed URLs inside a delivery. */
   links: () => LinkOptions;
   metrics: Metrics;
+  tracer: Tracer;
   /** `host:port` pairs on private networks that may be called. */
   allowHosts: readonly string[];
 }
@@ -106,19 +109,36 @@ export class Deliverer {
   }
 
   async #send(delivery: DueDelivery) {
-    const { db, links, allowHosts } = this.#options;
+    const { db, links, allowHosts, tracer } = this.#options;
     const style = styleOf(delivery.style);
     const job = await getJob(db, { tenant: delivery.tenant }, delivery.jobId);
     const message = await style.compose(delivery, job, links());
+    const parent = parseTraceparent(job.extras.traceparent);
+    const context = childOf(parent);
+    const startMs = Date.now();
     const answer = await guardedFetch(delivery.url, {
       method: "POST",
       ...message,
-      headers: { "user-agent": "cartoon-webhooks/6.0", ...message.headers },
+      headers: {
+        "user-agent": "cartoon-webhooks/6.0",
+        traceparent: formatTraceparent(context),
+        ...message.headers,
+      },
       maxBytes: MAX_ANSWER_BYTES,
       timeoutMs: TIMEOUT_MS,
       redirects: 0,
       allowHosts,
       signal: this.#stop.signal,
+    });
+    const attributes = { "cartoon.job_id": job.id, "http.response.status_code": answer.status };
+    tracer.record({
+      name: "webhook",
+      kind: "client",
+      context,
+      parent,
+      startMs,
+      endMs: Date.now(),
+      attributes,
     });
     const delivered = style.isDelivered(answer.status);
     return {
