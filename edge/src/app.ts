@@ -12,6 +12,7 @@ import { publicOrigin } from "./middleware/origin.ts";
 import { rateLimit } from "./middleware/rate-limit.ts";
 import { requestId } from "./middleware/request-id.ts";
 import { securityHeaders } from "./middleware/security-headers.ts";
+import { registerNodes } from "./nodes/routes.ts";
 import { registerCharacters } from "./routes/characters.ts";
 import { registerDocs } from "./routes/docs.ts";
 import { registerHealth } from "./routes/health.ts";
@@ -52,6 +53,7 @@ export function createApp(services: Services): App {
 
   registerHealth(app, services);
   registerMetrics(app, services.metrics);
+  registerNodes(app, services);
   registerCharacters(app, services);
   registerForm(app, services);
   for (const register of DIALECTS) register(app, services);

@@ -10,6 +10,7 @@ import { type EdgeConfig, parseEnv } from "./env.ts";
 import type { Platform } from "./hono.ts";
 import { configureLogging, log } from "./log.ts";
 import { Metrics } from "./metrics/metrics.ts";
+import { NodeAddresses } from "./nodes/addresses.ts";
 import { PackCatalog } from "./renders/catalog.ts";
 import { JobSignals } from "./renders/live.ts";
 import { startRpc } from "./rpc/server.ts";
@@ -62,10 +63,11 @@ export async function start(options: {
   });
   let internalOrigin = config.internalUrl ?? "";
   const store = openStore(config, secret, () => internalOrigin);
-  const nodes = new NodeDirectory(config.nodes.addresses, {
+  const nodes = new NodeDirectory({
     channel: nodeChannel(config.nodes),
     restMs: config.nodes.restSeconds * 1000,
   });
+  const nodeAddresses = new NodeAddresses(config.nodes.addresses, db, nodes);
   const catalog = new PackCatalog(nodes, config.dataDir);
   const signals = new JobSignals(db);
   const stopping = new AbortController();
@@ -90,6 +92,8 @@ export async function start(options: {
     db,
     store,
     nodes,
+    nodeAddresses,
+    secret,
     catalog,
     signals,
     dispatcher,
@@ -122,6 +126,7 @@ export async function start(options: {
     await Promise.all([server.stop(), rpc?.stop()]);
     await Promise.all([deliverer.close(), sweeper.close()]);
     await tracer.flush();
+    await nodeAddresses.close();
     signals.close();
     unwatch();
     nodes.close();

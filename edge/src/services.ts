@@ -3,6 +3,7 @@ import type { Dispatcher } from "./dispatcher/dispatcher.ts";
 import type { NodeDirectory } from "./dispatcher/node-directory.ts";
 import type { EdgeConfig } from "./env.ts";
 import type { Metrics } from "./metrics/metrics.ts";
+import type { NodeAddresses } from "./nodes/addresses.ts";
 import type { PackCatalog } from "./renders/catalog.ts";
 import type { JobSignals } from "./renders/live.ts";
 import type { Store } from "./store/store.ts";
@@ -14,6 +15,9 @@ export interface Services {
   db: Database;
   store: Store;
   nodes: NodeDirectory;
+  nodeAddresses: NodeAddresses;
+  /** Signs URLs and node tokens. */
+  secret: string;
   catalog: PackCatalog;
   signals: JobSignals;
   dispatcher: Dispatcher;

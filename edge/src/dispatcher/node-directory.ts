@@ -7,9 +7,8 @@ export class NodeDirectory {
   readonly #listeners = new Set<() => void>();
   readonly #options: NodeOptions;
 
-  constructor(addresses: readonly string[], options: NodeOptions) {
+  constructor(options: NodeOptions) {
     this.#options = options;
-    this.setAddresses(addresses);
   }
 
   get nodes(): Node[] {
