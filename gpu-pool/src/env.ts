@@ -53,6 +53,19 @@ const Env = z.object({
   CARTOON_CACHE_DIR: z.string().min(1).default(join(tmpdir(), "cartoon-cache")),
   /** Seconds that running jobs get to end after SIGTERM before they are handed back. */
   CARTOON_DRAIN_SECONDS: z.coerce.number().min(0).max(3600).default(25),
+  /** Edges that this node registers itself with, comma-separated origins; needs the token. */
+  CARTOON_REGISTER_URLS: z
+    .string()
+    .default("")
+    .transform(list)
+    .pipe(z.array(z.url({ protocol: /^https?$/ }))),
+  /** From `cartoon node token`. */
+  CARTOON_REGISTER_TOKEN: z.string().optional(),
+  /** HOST:PORT by which edges reach this node; default: the address it listens on. */
+  CARTOON_ADVERTISE: z
+    .string()
+    .regex(/^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/, "HOST:PORT")
+    .optional(),
   /** PEM files. With a client CA the node accepts only callers with a certificate of it. */
   CARTOON_TLS_CERT: z.string().optional(),
   CARTOON_TLS_KEY: z.string().optional(),
@@ -82,6 +95,9 @@ export function parseNodeEnv(env: Record<string, string | undefined>): NodeEnv {
     }
     if (value.CARTOON_TLS_CLIENT_CA && !value.CARTOON_TLS_CERT) {
       issue("CARTOON_TLS_CLIENT_CA", "needs CARTOON_TLS_CERT and CARTOON_TLS_KEY");
+    }
+    if (value.CARTOON_REGISTER_URLS.length > 0 && !value.CARTOON_REGISTER_TOKEN) {
+      issue("CARTOON_REGISTER_URLS", "needs CARTOON_REGISTER_TOKEN, from `cartoon node token`");
     }
     const open = !value.CARTOON_TLS_CLIENT_CA && !value.CARTOON_NODE_INSECURE;
     if (open && !isLoopback(value.CARTOON_NODE_LISTEN)) {
