@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { Child } from "./child.ts";
+import { packDirs } from "./pack-dirs.ts";
 
 export interface StackOptions {
   host: string;
@@ -49,6 +50,7 @@ export function startNode(
       CARTOON_WORK_DIR: join(folder, "work"),
       CARTOON_CACHE_DIR: join(folder, "cache"),
       ...process.env,
+      CARTOON_PACK_DIRS: packDirs(options.dataDir),
       ...options.env,
       CARTOON_NODE_LISTEN: listen,
     },

@@ -2,13 +2,14 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { listPacks, parseNodeEnv } from "@cartoon/gpu-pool";
 import { defineCommand } from "citty";
+import { packDirs } from "../../lib/pack-dirs.ts";
 import { startStack } from "../../lib/stack.ts";
 import { defaultDataDir } from "../environment.ts";
 import { aborted, EXIT, Interrupted, interruption } from "../exit.ts";
 
 /** Tells the edge what the packs can do, as nodes otherwise would. */
 async function describePacks(dataDir: string): Promise<void> {
-  const env = parseNodeEnv(process.env);
+  const env = parseNodeEnv({ ...process.env, CARTOON_PACK_DIRS: packDirs(defaultDataDir) });
   const { packs } = await listPacks(env.CARTOON_PACK_DIRS);
   const known = packs.map(({ manifest }) => ({ manifest, isDefault: manifest.name === env.CARTOON_PACK }));
   await mkdir(dataDir, { recursive: true });

@@ -1,10 +1,14 @@
 import { rm } from "node:fs/promises";
-import { listPacks, loadPack, type Pack, parseNodeEnv } from "@cartoon/gpu-pool";
+import { listPacks, loadPack, PACK_SOURCES, type Pack, parseNodeEnv, pullPack } from "@cartoon/gpu-pool";
 import { defineCommand } from "citty";
+import { Presets, SingleBar } from "cli-progress";
+import { packDirs, pulledPacks } from "../../lib/pack-dirs.ts";
 import { size } from "../../lib/progress.ts";
-import { EXIT, UsageError } from "../exit.ts";
+import { defaultDataDir } from "../environment.ts";
+import { EXIT, interruption, UsageError } from "../exit.ts";
 
-const packFolders = (): string[] => parseNodeEnv(process.env).CARTOON_PACK_DIRS;
+const packFolders = (): string[] =>
+  parseNodeEnv({ ...process.env, CARTOON_PACK_DIRS: packDirs(defaultDataDir) }).CARTOON_PACK_DIRS;
 
 const bytesOf = (pack: Pack): number =>
   Object.values(pack.manifest.files).reduce((sum, { bytes }) => sum + bytes, 0);
@@ -53,6 +57,55 @@ const verify = defineCommand({
   },
 });
 
+const pull = defineCommand({
+  meta: {
+    name: "pull",
+    description: `Download a pack; an interrupted one goes on: cartoon models pull ${Object.keys(PACK_SOURCES)[0]}`,
+  },
+  args: {
+    pack: { type: "positional", description: Object.keys(PACK_SOURCES).join(" or "), required: true },
+    hub: {
+      type: "string",
+      description: "The hub, or a mirror of it",
+      default: process.env.HF_ENDPOINT || "https://huggingface.co",
+    },
+    to: { type: "string", description: "Folder that holds packs", default: pulledPacks(defaultDataDir) },
+  },
+  async run({ args }) {
+    const source = PACK_SOURCES[args.pack];
+    if (!source)
+      throw new UsageError(
+        `there is no "${args.pack}" to pull; there are ${Object.keys(PACK_SOURCES).join(", ")}`,
+      );
+    const signal = interruption();
+    const bar = new SingleBar(
+      {
+        format: "{bar} {percentage}%  {done} of {all}  {file}",
+        hideCursor: true,
+        noTTYOutput: true,
+        notTTYSchedule: 10_000,
+        stream: process.stderr,
+      },
+      Presets.shades_classic,
+    );
+    bar.start(1000, 0, { done: "", all: "", file: "asking the hub" });
+    try {
+      const pack = await pullPack(source, {
+        root: args.to,
+        hub: { url: args.hub, token: process.env.HF_TOKEN },
+        signal,
+        onProgress: ({ bytes, total, file }) =>
+          bar.update(Math.floor((1000 * bytes) / total), { done: size(bytes), all: size(total), file }),
+      });
+      bar.stop();
+      console.log(`${pack.manifest.name} is in ${pack.folder}`);
+      return EXIT.ok;
+    } finally {
+      bar.stop();
+    }
+  },
+});
+
 const remove = defineCommand({
   meta: { name: "remove", description: "Delete a pack from this machine" },
   args: {
@@ -69,6 +122,6 @@ const remove = defineCommand({
 });
 
 export const models = defineCommand({
-  meta: { name: "models", description: "Model packs: cartoon models list" },
-  subCommands: { list, verify, remove },
+  meta: { name: "models", description: "Model packs: cartoon models list|pull|verify|remove" },
+  subCommands: { list, pull, verify, remove },
 });

@@ -8,6 +8,7 @@ import { findFfmpeg, listPacks, loadPack, parseNodeEnv } from "@cartoon/gpu-pool
 import { channelOptions, NodeService } from "@cartoon/protos";
 import type { DescribeResponse__Output } from "@cartoon/protos/gen/DescribeResponse";
 import { credentials } from "@grpc/grpc-js";
+import { packDirs } from "../../lib/pack-dirs.ts";
 import { defaultDataDir } from "../environment.ts";
 import { messageOf } from "../exit.ts";
 
@@ -69,7 +70,7 @@ export async function* findings(): AsyncGenerator<Finding> {
 }
 
 async function checkModels(): Promise<Omit<Finding, "name">> {
-  const env = parseNodeEnv(process.env);
+  const env = parseNodeEnv({ ...process.env, CARTOON_PACK_DIRS: packDirs(defaultDataDir) });
   const { packs, broken } = await listPacks(env.CARTOON_PACK_DIRS);
   const wanted = packs.find(({ manifest }) => manifest.name === env.CARTOON_PACK);
   if (!wanted) {
