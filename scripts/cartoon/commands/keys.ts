@@ -10,6 +10,7 @@ import {
   type Scope,
 } from "@cartoon/db";
 import { parseEnv } from "@cartoon/edge/env";
+import { createNodeToken } from "@cartoon/edge/nodes/token";
 import { loadSecret } from "@cartoon/edge/store/open";
 import { defineCommand } from "citty";
 import { defaultDataDir } from "../environment.ts";
@@ -81,6 +82,20 @@ const list = defineCommand({
         ].join("  "),
       );
     }
+    return EXIT.ok;
+  },
+});
+
+const nodeToken = defineCommand({
+  meta: { name: "node", description: "A token with which a node registers itself: cartoon keys node gpu-1" },
+  args: {
+    name: { type: "positional", description: "Name of the node", required: true },
+    days: { type: "string", description: "Days until it expires", default: "365" },
+  },
+  async run({ args }) {
+    const config = parseEnv({ ...process.env, CARTOON_DATA_DIR: defaultDataDir });
+    const expiresAt = days(args.days) ?? 0;
+    console.log(createNodeToken(await loadSecret(config), args.name, Math.floor(expiresAt / 1000)));
     return EXIT.ok;
   },
 });

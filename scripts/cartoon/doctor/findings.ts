@@ -1,4 +1,4 @@
-import { statfs } from "node:fs/promises";
+import { readFile, statfs } from "node:fs/promises";
 import { availableParallelism, totalmem } from "node:os";
 import { join } from "node:path";
 import { openDatabase } from "@cartoon/db";
@@ -7,7 +7,7 @@ import { loadSecret, openStore } from "@cartoon/edge/store/open";
 import { findFfmpeg, listPacks, loadPack, parseNodeEnv } from "@cartoon/gpu-pool";
 import { channelOptions, NodeService } from "@cartoon/protos";
 import type { DescribeResponse__Output } from "@cartoon/protos/gen/DescribeResponse";
-import { credentials } from "@grpc/grpc-js";
+import { type ChannelCredentials, type ChannelOptions, credentials } from "@grpc/grpc-js";
 import { packDirs } from "../../lib/pack-dirs.ts";
 import { defaultDataDir } from "../environment.ts";
 import { messageOf } from "../exit.ts";
@@ -136,9 +136,28 @@ async function checkGpu(): Promise<Omit<Finding, "name">> {
   return { state: "note", detail: "no NVIDIA driver: the node works on the CPU" };
 }
 
+/** Beside a node with mTLS its own certificate also opens its door. */
+async function nodeCredentials(): Promise<ChannelCredentials> {
+  const {
+    CARTOON_TLS_CERT: cert,
+    CARTOON_TLS_KEY: key,
+    CARTOON_TLS_CLIENT_CA: ca,
+  } = parseNodeEnv(process.env);
+  if (!cert || !key || !ca) return credentials.createInsecure();
+  const [root, privateKey, chain] = await Promise.all([ca, key, cert].map((path) => readFile(path)));
+  return credentials.createSsl(root, privateKey, chain);
+}
+
+/** TLS dialled by address needs the name in the certificate. */
+function nodeName(): ChannelOptions {
+  if (!process.env.CARTOON_TLS_CERT) return {};
+  const name = process.env.CARTOON_NODE_SERVER_NAME || "cartoon-node";
+  return { "grpc.ssl_target_name_override": name, "grpc.default_authority": name };
+}
+
 /** Asks a running node how it is. */
 export async function* nodeFinding(address: string): AsyncGenerator<Finding> {
-  const client = new NodeService(address, credentials.createInsecure(), channelOptions);
+  const client = new NodeService(address, await nodeCredentials(), { ...channelOptions, ...nodeName() });
   try {
     const answer = await new Promise<DescribeResponse__Output>((resolve, reject) => {
       client.describe({}, { deadline: Date.now() + 4_000 }, (error, value) =>
