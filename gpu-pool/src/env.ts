@@ -59,7 +59,7 @@ const Env = z.object({
     .default("")
     .transform(list)
     .pipe(z.array(z.url({ protocol: /^https?$/ }))),
-  /** From `cartoon node token`. */
+  /** From `cartoon keys node`. */
   CARTOON_REGISTER_TOKEN: z.string().optional(),
   /** HOST:PORT by which edges reach this node; default: the address it listens on. */
   CARTOON_ADVERTISE: z
@@ -97,7 +97,7 @@ export function parseNodeEnv(env: Record<string, string | undefined>): NodeEnv {
       issue("CARTOON_TLS_CLIENT_CA", "needs CARTOON_TLS_CERT and CARTOON_TLS_KEY");
     }
     if (value.CARTOON_REGISTER_URLS.length > 0 && !value.CARTOON_REGISTER_TOKEN) {
-      issue("CARTOON_REGISTER_URLS", "needs CARTOON_REGISTER_TOKEN, from `cartoon node token`");
+      issue("CARTOON_REGISTER_URLS", "needs CARTOON_REGISTER_TOKEN, from `cartoon keys node`");
     }
     const open = !value.CARTOON_TLS_CLIENT_CA && !value.CARTOON_NODE_INSECURE;
     if (open && !isLoopback(value.CARTOON_NODE_LISTEN)) {

@@ -55,7 +55,7 @@ export function registerNodes(app: App, services: Services): void {
     const token = tokenOf(c.req.header("authorization"), undefined);
     const name = token === undefined ? undefined : verifyNodeToken(secret, token, Date.now());
     if (name === undefined)
-      throw new ApiError("unauthenticated", "a node token is needed: `cartoon node token <name>`");
+      throw new ApiError("unauthenticated", "a node token is needed: `cartoon keys node <name>`");
     return name;
   }
 

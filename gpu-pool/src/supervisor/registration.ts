@@ -5,7 +5,7 @@ const REQUEST_MS = 5_000;
 export interface RegistrationOptions {
   /** Origins of edges. One is enough where they share a database. */
   edges: readonly string[];
-  /** From `cartoon node token`. */
+  /** From `cartoon keys node`. */
   token: string;
   /** `host:port` by which edges reach this node. */
   address: string;

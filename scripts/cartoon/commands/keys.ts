@@ -124,6 +124,6 @@ const rotate = defineCommand({
 });
 
 export const keys = defineCommand({
-  meta: { name: "keys", description: "API keys: cartoon keys create|list|revoke|rotate" },
-  subCommands: { create, list, revoke, rotate },
+  meta: { name: "keys", description: "API keys: cartoon keys create|list|revoke|rotate|node" },
+  subCommands: { create, list, revoke, rotate, node: nodeToken },
 });
