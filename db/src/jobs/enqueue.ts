@@ -7,7 +7,7 @@ import { addJobWebhooks } from "../webhooks/job-webhooks.ts";
 import { admit } from "./admission.ts";
 import { coalesce } from "./coalesce.ts";
 import { draftRow, type EnqueueInput } from "./draft.ts";
-import { claimKeys, type Draft, findTwin, identitiesOf } from "./idempotency.ts";
+import { claimKeys, type Draft, findTwins, identitiesOf } from "./idempotency.ts";
 import { type Job, toJob } from "./job.ts";
 import { nextShares } from "./shares.ts";
 
@@ -53,12 +53,10 @@ export function enqueueMany(db: Database, inputs: EnqueueInput[]): Promise<Outco
 
 function* enqueueDrafts(tx: Tx, sealer: Sealer | null, drafts: Draft[], outcomes: Outcome[]): Verb<void> {
   const [firsts, repeats] = splitRepeats(drafts);
-  const fresh: Draft[] = [];
-  for (const draft of firsts) {
-    const twin = yield* findTwin(tx, draft);
-    if (twin === undefined) fresh.push(draft);
-    else outcomes[draft.index] = twin instanceof VerbError ? twin : { job: twin, created: false };
-  }
+  const twins = yield* findTwins(tx, firsts);
+  for (const [index, twin] of twins)
+    outcomes[index] = twin instanceof VerbError ? twin : { job: twin, created: false };
+  const fresh = firsts.filter(({ index }) => !twins.has(index));
   const admitted = yield* admit(tx, fresh, (draft, refusal) => {
     outcomes[draft.index] = refusal;
   });

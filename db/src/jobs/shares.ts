@@ -1,5 +1,6 @@
-import { and, desc, eq, sql } from "drizzle-orm";
-import { rows, run, type Tx, type Verb } from "../verb.ts";
+import { and, eq, sql } from "drizzle-orm";
+import { prepared } from "../prepared.ts";
+import { run, type Tx, type Verb } from "../verb.ts";
 import type { JobRow } from "./job.ts";
 
 /**
@@ -10,8 +11,8 @@ import type { JobRow } from "./job.ts";
 export function* nextShares(tx: Tx, jobs: JobRow[]): Verb<void> {
   if (jobs.length === 0) return;
   const clocks = new Map<number, number>();
-  for (const clock of yield* rows(tx.db.select().from(tx.t.queueClock)))
-    clocks.set(clock.priority, clock.share);
+  for (const { priority, share } of yield* prepared(tx, "select priority, share from queue_clock", []))
+    clocks.set(Number(priority), Number(share));
   const last = new Map<string, number>();
   for (const job of jobs) {
     const lane = `${job.priority}:${job.tenant}`;
@@ -22,19 +23,13 @@ export function* nextShares(tx: Tx, jobs: JobRow[]): Verb<void> {
 }
 
 function* lastWaiting(tx: Tx, job: JobRow): Verb<number | null> {
-  const { jobs } = tx.t;
-  const queued = sql`${jobs.status} = 'queued'`;
-  const lane = and(queued, eq(jobs.tenant, job.tenant), eq(jobs.priority, job.priority));
-  // Not max(): before it has statistics Postgres reads all of them for that.
-  const newest = tx.db
-    .select({ share: jobs.share })
-    .from(jobs)
-    .where(lane)
-    .orderBy(desc(jobs.share))
-    .limit(1);
-  const [row] = yield* rows(newest);
-  return row?.share ?? null;
+  const [row] = yield* prepared(tx, LAST_WAITING, [job.tenant, job.priority]);
+  return row ? Number(row.share) : null;
 }
+
+// Not max(): before it has statistics Postgres reads all of them for that.
+const LAST_WAITING =
+  "select share from jobs where status = 'queued' and tenant = ? and priority = ? order by share desc limit 1";
 
 /** Moves the queue's clock on to the tags that have just left. */
 export function* advanceClock(tx: Tx, leased: JobRow[]): Verb<void> {

@@ -1,6 +1,7 @@
 import { TERMINAL_STATUSES } from "@cartoon/protos/job-status";
 import { and, eq, inArray } from "drizzle-orm";
 import type { Draft } from "../jobs/idempotency.ts";
+import { inList, prepared } from "../prepared.ts";
 import { needSealer, type Sealer } from "../secrets/seal.ts";
 import { rows, run, type Tx, type Verb } from "../verb.ts";
 import type { WebhookTarget } from "./targets.ts";
@@ -10,10 +11,8 @@ type JobWebhookRow = Tx["t"]["jobWebhooks"]["$inferInsert"];
 /** Writes down who will hear of new jobs: their own targets and their tenants' webhooks as they are now. */
 export function* addJobWebhooks(tx: Tx, sealer: Sealer | null, drafts: Draft[]): Verb<void> {
   if (drafts.length === 0) return;
-  const { webhooks, jobWebhooks } = tx.t;
-  const tenants = [...new Set(drafts.map(({ row }) => row.tenant))];
-  const enabled = and(inArray(webhooks.tenant, tenants), eq(webhooks.enabled, true));
-  const ofTenants = yield* rows(tx.db.select().from(webhooks).where(enabled));
+  const { jobWebhooks } = tx.t;
+  const ofTenants = yield* enabledWebhooks(tx, [...new Set(drafts.map(({ row }) => row.tenant))]);
   const values: JobWebhookRow[] = [];
   for (const { input, row } of drafts) {
     const own = (input.webhooks ?? []).map((target) => ownWebhook(sealer, target));
@@ -31,6 +30,15 @@ export function* addJobWebhooks(tx: Tx, sealer: Sealer | null, drafts: Draft[]):
     values.push(...all);
   }
   if (values.length > 0) yield* run(tx.db.insert(jobWebhooks).values(values).onConflictDoNothing());
+}
+
+/** Most tenants have none, which costs next to nothing to find out. */
+function* enabledWebhooks(tx: Tx, tenants: string[]): Verb<Tx["t"]["webhooks"]["$inferSelect"][]> {
+  const any = `select 1 from webhooks where tenant ${inList(tx)} limit 1`;
+  if ((yield* prepared(tx, any, [JSON.stringify(tenants)])).length === 0) return [];
+  const { webhooks } = tx.t;
+  const enabled = and(inArray(webhooks.tenant, tenants), eq(webhooks.enabled, true));
+  return yield* rows(tx.db.select().from(webhooks).where(enabled));
 }
 
 function ownWebhook(sealer: Sealer | null, target: WebhookTarget) {
