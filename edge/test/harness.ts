@@ -69,7 +69,7 @@ export async function startHarness(options: HarnessOptions = {}): Promise<Harnes
       body: isJson && text ? JSON.parse(text) : text,
     };
   };
-  for (let i = 0; (await call("GET", "/api/characters")).status === 503 && i < 100; i++) await sleep(20);
+  for (let i = 0; (await call("GET", "/health")).body.status !== "ok" && i < 250; i++) await sleep(20);
   return {
     edge,
     node,

@@ -79,7 +79,9 @@ export class Node {
   get isConnected() {
     return this.#status !== undefined;
   }
+  /** Ready or busy, and its packs are known. */
   get isServing() {
+    if (this.#packs.length === 0) return false;
     return this.health === "NODE_HEALTH_READY" || this.health === "NODE_HEALTH_BUSY";
   }
   /** Attempts that may be sent now. The node's own count lags behind, so this edge's attempts are counted too. */
