@@ -1,11 +1,13 @@
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
-import { writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { WatchResponse__Output } from "@cartoon/protos/gen/WatchResponse";
 import { status as Code, credentials, makeGenericClientConstructor } from "@grpc/grpc-js";
 import * as healthCheck from "grpc-health-check";
 import { parseNodeEnv } from "../env.ts";
 import { clip, last, run, runRequest, startTestNode, type TestNode, waitFor } from "./testing/test-node.ts";
+import { openWorkDir } from "./work-dir.ts";
 
 setDefaultTimeout(60_000);
 
@@ -132,6 +134,17 @@ test("two devices are two runners, and each takes a job", async () => {
   const outcomes = await Promise.all(jobs);
   expect(outcomes.map((outcome) => last(outcome)?.event)).toEqual(["succeeded", "succeeded"]);
   expect(one.store.objects.get("a/clip.gif")).toEqual(one.store.objects.get("b/clip.gif") as Uint8Array);
+});
+
+test("what a killed node has left behind is cleared away, a living one's is not", async () => {
+  const root = await mkdtemp(join(tmpdir(), "cartoon-work-"));
+  const gone = Bun.spawn(["true"]);
+  await gone.exited;
+  for (const name of [String(gone.pid), String(process.ppid), "keep-me"]) await mkdir(join(root, name));
+  const own = await openWorkDir(root);
+  expect((await readdir(root)).sort()).toEqual([String(process.pid), String(process.ppid), "keep-me"].sort());
+  expect(own).toBe(join(root, String(process.pid)));
+  await rm(root, { recursive: true });
 });
 
 test("an environment that makes no sense lists everything that is wrong with it", () => {

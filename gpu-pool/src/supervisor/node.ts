@@ -1,4 +1,4 @@
-import { mkdir } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
 import type { Warning } from "@cartoon/protos";
 import type { DescribeResponse } from "@cartoon/protos/gen/DescribeResponse";
@@ -14,6 +14,7 @@ import { Pool } from "./pool.ts";
 import type { Slot } from "./slot.ts";
 import { SpecError, specFromWire } from "./spec-from-wire.ts";
 import { AttemptStopped, type StopKind } from "./stop.ts";
+import { openWorkDir } from "./work-dir.ts";
 
 /** A call that is refused as a whole, with its gRPC status. */
 export class Refused extends Error {
@@ -59,10 +60,9 @@ export class Node {
       id: env.CARTOON_NODE_ID,
       version: packageJson.version,
       ffmpeg: await findFfmpeg(env),
-      workDir: env.CARTOON_WORK_DIR,
+      workDir: await openWorkDir(env.CARTOON_WORK_DIR),
       history: new Map(),
     };
-    await mkdir(env.CARTOON_WORK_DIR, { recursive: true });
     const folders = [first, ...others].map((pack) => pack.folder);
     const slots = env.CARTOON_DEVICES.map((device) => runnersOf(device, folders, env));
     return new Node(facts, listing, first.manifest.name, new Pool(facts.id, slots));
@@ -183,6 +183,7 @@ export class Node {
     await all();
     clearTimeout(patience);
     await this.pool.close();
+    await rm(this.facts.workDir, { recursive: true, force: true });
   }
 }
 
