@@ -8,7 +8,6 @@ import {
   fail,
   isVerbError,
   type Job,
-  type JobResult,
   type Receipt,
   renew,
 } from "@cartoon/db";
@@ -19,13 +18,16 @@ import type { ClientReadableStream, ServiceError } from "@grpc/grpc-js";
 import { status as GrpcStatus } from "@grpc/grpc-js";
 import { log } from "../log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
+import { jobPrefix } from "../store/key.ts";
 import type { Store } from "../store/store.ts";
 import { AttemptTrace } from "../tracing/attempt-trace.ts";
 import type { Tracer } from "../tracing/tracer.ts";
 import type { Node } from "./node.ts";
+import { persist } from "./persist.ts";
 import { reportOf } from "./report-of.ts";
 import { ReportWriter } from "./report-writer.ts";
-import { artefactKeys, checkpointKey, runRequest } from "./run-request.ts";
+import { checkpointKey, runRequest } from "./run-request.ts";
+import { verifyResults } from "./verify-results.ts";
 
 export interface AttemptDeps {
   db: Database;
@@ -85,7 +87,7 @@ export class RunningAttempt {
     this.#deps = deps;
     this.#leaseUntil = Date.now() + deps.leaseMs;
     this.#trace = new AttemptTrace(deps.tracer, job);
-    this.#reports = new ReportWriter(deps.db, this.#attempt, () => this.stop());
+    this.#reports = new ReportWriter(deps.db, this.#attempt, () => this.stop(), deps.leaseMs);
   }
 
   /** Runs to the end and writes the outcome down; never throws for what a node or a job does. */
@@ -235,54 +237,51 @@ export class RunningAttempt {
       case "failed":
         log.info("attempt failed", { ...this.#fields(), ...outcome.failure });
         this.#deps.metrics.attemptFailed(outcome.failure.code);
-        await fail(db, { ...outcome.failure, ...this.#attempt });
+        await this.#persist(() => fail(db, { ...outcome.failure, ...this.#attempt }));
         return;
       case "canceled":
         try {
-          await confirmCancel(db, this.#attempt, outcome.receipt);
+          await this.#persist(() => confirmCancel(db, this.#attempt, outcome.receipt));
         } catch (error) {
           if (!isVerbError(error, "invalid_transition")) throw error;
           // Nobody here asked for it: the node itself gave the attempt up, as it does when it drains.
           const message = "the node gave the attempt up";
-          await fail(db, {
-            ...this.#attempt,
-            code: "node_drained",
-            message,
-            retryable: true,
-            blameless: true,
-          });
+          const failure = { code: "node_drained", message, retryable: true, blameless: true };
+          await this.#persist(() => fail(db, { ...failure, ...this.#attempt }));
         }
     }
   }
 
   async #commit(artefacts: readonly Artefact__Output[], receipt: Receipt): Promise<void> {
     const { db, store, leaseMs } = this.#deps;
-    await beginCommit(db, this.#attempt, leaseMs);
-    const keys = artefactKeys(this.job);
-    const results: JobResult[] = [];
-    for (const artefact of artefacts) {
-      const storageKey = keys.get(artefact.name);
-      const found = storageKey === undefined ? undefined : await store.digest(storageKey);
-      if (storageKey === undefined || found?.sha256 !== artefact.sha256 || found.bytes !== artefact.bytes) {
-        const message = `${artefact.name} in the store is not what the node has made`;
-        await fail(db, { ...this.#attempt, code: "upload_failed", message, retryable: true, receipt });
-        return;
-      }
-      results.push({
-        name: artefact.name,
-        contentType: artefact.content_type,
-        bytes: artefact.bytes,
-        sha256: artefact.sha256,
-        storageKey,
-        width: artefact.width,
-        height: artefact.height,
-        seconds: artefact.seconds,
-      });
+    await this.#persist(() => beginCommit(db, this.#attempt, leaseMs));
+    const results = await verifyResults(this.job, artefacts, store);
+    if (typeof results === "string") {
+      const failure = { code: "upload_failed", message: results, retryable: true, receipt };
+      this.#deps.metrics.attemptFailed(failure.code);
+      await this.#persist(() => fail(db, { ...failure, ...this.#attempt }));
+      return;
     }
-    await commit(db, this.#attempt, { results, receipt });
+    await this.#persist(() => commit(db, this.#attempt, { results, receipt }));
     this.#node.succeeded();
     log.info("render done", { ...this.#fields(), deviceSeconds: receipt.deviceSeconds });
-    await store.deletePrefix(checkpointKey(this.job));
+    await this.#tidy();
+  }
+
+  /** Checkpoints and half-done uploads are of no use once there is a result; what stays here goes with the job. */
+  async #tidy(): Promise<void> {
+    const { store } = this.#deps;
+    try {
+      await store.deletePrefix(checkpointKey(this.job));
+      for (let attempt = 1; attempt < this.job.attempt; attempt++)
+        await store.deletePrefix(`${jobPrefix(this.job.id)}a${attempt}/`);
+    } catch (error) {
+      log.warn("what a render left behind could not be deleted", { ...this.#fields(), error });
+    }
+  }
+
+  #persist<T>(write: () => Promise<T>): Promise<T> {
+    return persist(write, this.#deps.leaseMs);
   }
 }
 

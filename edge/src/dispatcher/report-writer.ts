@@ -1,5 +1,7 @@
 import { type Attempt, type Database, type Report, report } from "@cartoon/db";
 
+import { persist } from "./persist.ts";
+
 type Update = Omit<Report, "id" | "fence">;
 
 /** A node that talks faster than the database writes waits beyond this many messages. */
@@ -22,15 +24,17 @@ export class ReportWriter {
   readonly #db: Database;
   readonly #attempt: Attempt;
   readonly #onCancelRequested: () => void;
+  readonly #patienceMs: number;
   #pending: Update | undefined;
   #count = 0;
   #writing: Promise<void> | undefined;
   #failed: unknown;
 
-  constructor(db: Database, attempt: Attempt, onCancelRequested: () => void) {
+  constructor(db: Database, attempt: Attempt, onCancelRequested: () => void, patienceMs: number) {
     this.#db = db;
     this.#attempt = attempt;
     this.#onCancelRequested = onCancelRequested;
+    this.#patienceMs = patienceMs;
   }
 
   /**
@@ -59,7 +63,10 @@ export class ReportWriter {
         const update = this.#pending;
         this.#pending = undefined;
         this.#count = 0;
-        const reported = await report(this.#db, { ...update, ...this.#attempt });
+        const reported = await persist(
+          () => report(this.#db, { ...update, ...this.#attempt }),
+          this.#patienceMs,
+        );
         if (reported.cancelRequested) this.#onCancelRequested();
       }
     } catch (error) {
