@@ -1,5 +1,4 @@
 import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Database, openDatabase } from "@cartoon/db";
@@ -108,7 +107,6 @@ export class World {
       cpSync(written, join(packs, "tiny"), { recursive: true });
       rmSync(written, { recursive: true });
     }
-    const require = createRequire(import.meta.resolve("@cartoon/gpu-pool"));
     const ports: number[] = [];
     for (let i = 0; i < this.options.nodes; i++) {
       const port = freePort();
@@ -122,7 +120,6 @@ export class World {
           CARTOON_THREADS: "1",
           CARTOON_WORK_DIR: join(this.folder, `work-${i + 1}`),
           CARTOON_CACHE_DIR: join(this.folder, `cache-${i + 1}`),
-          FFMPEG_PATH: process.env.FFMPEG_PATH ?? require("@ffmpeg-installer/ffmpeg").path,
         }),
       );
     }
