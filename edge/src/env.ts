@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { isLoopbackHost } from "@cartoon/protos";
 import { z } from "zod";
+import { DestinationsConfig } from "./store/destinations-config.ts";
 
 const flag = z
   .enum(["0", "1", "true", "false"], "0, 1, true or false")
@@ -14,6 +15,14 @@ const list = z.string().transform((value) =>
     .filter((item) => item !== ""),
 );
 const DAY = 86_400;
+const jsonText = z.string().transform((text, context) => {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    context.addIssue({ code: "custom", message: "not valid JSON" });
+    return z.NEVER;
+  }
+});
 
 const Variables = z.object({
   CARTOON_ENV: z.enum(["development", "ci", "production"]).optional(),
@@ -56,6 +65,7 @@ const Variables = z.object({
   CARTOON_FETCH_ALLOW: list.default([]),
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
   CARTOON_STORE: z.enum(["folder", "s3"]).default("folder"),
+  CARTOON_DESTINATIONS: jsonText.pipe(DestinationsConfig).default({}),
   S3_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
   S3_PUBLIC_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
   S3_BUCKET: z.string().min(3).optional(),
@@ -120,6 +130,8 @@ export interface EdgeConfig {
     restSeconds: number;
   };
   grpc: { port: number; cert?: string; key?: string; clientCa?: string } | undefined;
+  /** Buckets by name that requests may pick. */
+  destinations: DestinationsConfig;
   store: { kind: "folder" } | { kind: "s3"; s3: S3Config };
 }
 
@@ -234,6 +246,7 @@ export function parseEnv(env: Record<string, string | undefined>): EdgeConfig {
             key: variables.CARTOON_GRPC_KEY,
             clientCa: variables.CARTOON_GRPC_CLIENT_CA,
           },
+    destinations: variables.CARTOON_DESTINATIONS,
     store: storeConfig(variables),
   });
 }

@@ -15,6 +15,7 @@ import { PackCatalog } from "./renders/catalog.ts";
 import { JobSignals } from "./renders/live.ts";
 import { startRpc } from "./rpc/server.ts";
 import type { Services } from "./services.ts";
+import { Destinations } from "./store/destinations.ts";
 import { loadSecret, openStore } from "./store/open.ts";
 import { Sweeper } from "./store/sweeper.ts";
 import { Tracer } from "./tracing/tracer.ts";
@@ -62,7 +63,8 @@ export async function start(options: {
     secretKey: secret,
   });
   let internalOrigin = config.internalUrl ?? "";
-  const store = openStore(config, secret, () => internalOrigin);
+  const destinations = new Destinations(config.destinations);
+  const store = destinations.route(openStore(config, secret, () => internalOrigin));
   const nodes = new NodeDirectory({
     channel: nodeChannel(config.nodes),
     restMs: config.nodes.restSeconds * 1000,
@@ -80,6 +82,7 @@ export async function start(options: {
   const dispatcher = new Dispatcher({
     db,
     store,
+    destinations,
     nodes,
     edgeId,
     metrics,

@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from "bun:test";
-import { join } from "node:path";
 import { execFile } from "node:child_process";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { createKey, openDatabase } from "@cartoon/db";
@@ -10,7 +10,8 @@ import { startHarness } from "./harness.ts";
 const python = process.env.CARTOON_TEST_PYTHON;
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
 
-if (python === undefined) console.log("CARTOON_TEST_PYTHON is not set: the job service is not driven from Python");
+if (python === undefined)
+  console.log("CARTOON_TEST_PYTHON is not set: the job service is not driven from Python");
 else {
   const h = await startHarness({ env: { CARTOON_AUTH: "keys", CARTOON_GRPC_PORT: "0" } });
   afterAll(() => h.stop());
@@ -20,7 +21,12 @@ else {
     const { token } = await createKey(db, { tenant: "acme", name: "python" });
     await db.close();
     const address = `127.0.0.1:${h.edge.grpcPort}`;
-    const { stdout } = await promisify(execFile)(python, [path("python/grpc_client.py"), address, token, path("../../protos")]);
+    const { stdout } = await promisify(execFile)(python, [
+      path("python/grpc_client.py"),
+      address,
+      token,
+      path("../../protos"),
+    ]);
     expect(JSON.parse(stdout.trim().split("\n").at(-1) ?? "")).toEqual({
       first: "queued",
       last: "succeeded",

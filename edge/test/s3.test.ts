@@ -119,3 +119,32 @@ test("a render whose results go to the bucket", async () => {
   expect(await statusOf()).toBe(404);
   await h.stop();
 });
+
+test("a render whose results go to a bucket that the request names", async () => {
+  const destinations = {
+    films: {
+      endpoint,
+      bucket: "cartoon",
+      region: "us-east-1",
+      access_key_id: keys.accessKeyId,
+      secret_access_key: keys.secretAccessKey,
+      prefix: "films/{tenant}/{year}/{id}",
+    },
+  };
+  const h = await startHarness({ env: { CARTOON_DESTINATIONS: JSON.stringify(destinations) } });
+  const unknown = await h.call("POST", "/v1/renders", { prompt: "temo", destination: "nowhere" });
+  expect([unknown.status, unknown.body.errors[0].pointer]).toEqual([422, "#/destination"]);
+  expect(unknown.body.detail).toContain("films");
+  await h.call("PUT", "/v1/renders/my-film", { prompt: "temo waves", destination: "films" });
+  const done = await h.finished("my-film");
+  const clip = done.results.find(({ name }) => name === "clip.mp4");
+  const path = `/cartoon/films/local/${new Date().getUTCFullYear()}/my-film/clip.mp4`;
+  expect(new URL(clip?.url ?? "").pathname).toBe(path);
+  const response = await fetch(clip?.url ?? "");
+  expect([response.status, (await response.text()).slice(0, 8)]).toEqual([200, "clip.mp4"]);
+  expect((await h.call("GET", "/v1/renders/my-film/manifest")).body.spec.clip.prompt).toBe("temo waves");
+  // The default store still works beside it.
+  const { body } = await h.call("POST", "/v1/renders", { prompt: "temo waves" });
+  expect((await h.finished(body.id)).results[0]?.url.startsWith(h.url)).toBe(true);
+  await h.stop();
+});

@@ -18,6 +18,7 @@ import type { ClientReadableStream, ServiceError } from "@grpc/grpc-js";
 import { status as GrpcStatus } from "@grpc/grpc-js";
 import { log } from "../log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
+import type { Destinations } from "../store/destinations.ts";
 import { jobPrefix } from "../store/key.ts";
 import type { Store } from "../store/store.ts";
 import { AttemptTrace } from "../tracing/attempt-trace.ts";
@@ -32,6 +33,7 @@ import { verifyResults } from "./verify-results.ts";
 export interface AttemptDeps {
   db: Database;
   store: Store;
+  destinations: Destinations;
   metrics: Metrics;
   tracer: Tracer;
   leaseMs: number;
@@ -253,9 +255,9 @@ export class RunningAttempt {
   }
 
   async #commit(artefacts: readonly Artefact__Output[], receipt: Receipt): Promise<void> {
-    const { db, store, leaseMs } = this.#deps;
+    const { db, leaseMs } = this.#deps;
     await this.#persist(() => beginCommit(db, this.#attempt, leaseMs));
-    const results = await verifyResults(this.job, artefacts, store);
+    const results = await verifyResults(this.job, artefacts, this.#deps);
     if (typeof results === "string") {
       const failure = { code: "upload_failed", message: results, retryable: true, receipt };
       this.#deps.metrics.attemptFailed(failure.code);

@@ -1,6 +1,7 @@
 import { type Database, type Job, lease, peekQueue, sweep } from "@cartoon/db";
 import { log } from "../log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
+import type { Destinations } from "../store/destinations.ts";
 import type { Store } from "../store/store.ts";
 import type { Tracer } from "../tracing/tracer.ts";
 import { type AttemptDeps, RunningAttempt } from "./attempt.ts";
@@ -10,6 +11,7 @@ import type { NodeDirectory } from "./node-directory.ts";
 export interface DispatcherOptions {
   db: Database;
   store: Store;
+  destinations: Destinations;
   nodes: NodeDirectory;
   /** Names this edge in leases. */
   edgeId: string;
@@ -42,6 +44,7 @@ export class Dispatcher {
     this.#deps = {
       db: options.db,
       store: options.store,
+      destinations: options.destinations,
       metrics: options.metrics,
       tracer: options.tracer,
       leaseMs: options.leaseMs ?? LEASE_MS,

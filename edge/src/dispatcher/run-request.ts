@@ -1,6 +1,7 @@
 import type { Job } from "@cartoon/db";
 import { ARTEFACTS, type ArtefactName, type RenderSpec } from "@cartoon/protos";
 import type { RunRequest } from "@cartoon/protos/gen/RunRequest";
+import type { Destinations } from "../store/destinations.ts";
 import { attemptKey } from "../store/key.ts";
 import type { Store } from "../store/store.ts";
 
@@ -31,8 +32,8 @@ export function artefactsOf(spec: RenderSpec): ArtefactName[] {
 export const checkpointKey = (job: Job) => attemptKey(job.id, job.attempt, "checkpoint.bin");
 
 /** Where each artefact of this attempt goes. Attempts never share a key, so that a late one can't overwrite. */
-export const artefactKeys = (job: Job) =>
-  new Map<string, string>(artefactsOf(job.spec).map((name) => [name, attemptKey(job.id, job.attempt, name)]));
+export const artefactKeys = (job: Job, destinations: Destinations) =>
+  new Map<string, string>(artefactsOf(job.spec).map((name) => [name, destinations.keyOf(job, name)]));
 
 const secondsLeft = (job: Job) =>
   GRACE_SECONDS + (job.executionTimeoutMs === null ? NO_LIMIT_SECONDS : job.executionTimeoutMs / 1000);
@@ -55,10 +56,10 @@ async function checkpointTarget(job: Job, store: Store, everySteps: number) {
 /** The call that starts an attempt: the spec, where to put what, and where to go on from. */
 export async function runRequest(
   job: Job,
-  deps: { store: Store; checkpointEvery: number; traceparent: string },
+  deps: { store: Store; destinations: Destinations; checkpointEvery: number; traceparent: string },
 ): Promise<RunRequest> {
   const expiresInSeconds = secondsLeft(job);
-  const uploads = [...artefactKeys(job)].map(async ([name, key]) => {
+  const uploads = [...artefactKeys(job, deps.destinations)].map(async ([name, key]) => {
     const contentType = ARTEFACTS[name as ArtefactName];
     const target = await deps.store.signPut(key, { expiresInSeconds, contentType });
     return { name, put_url: target.url, content_type: contentType, headers: target.headers };

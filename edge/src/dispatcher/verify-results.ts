@@ -1,5 +1,6 @@
 import type { Job, JobResult } from "@cartoon/db";
 import type { Artefact__Output } from "@cartoon/protos/gen/Artefact";
+import type { Destinations } from "../store/destinations.ts";
 import type { Store } from "../store/store.ts";
 import { artefactKeys } from "./run-request.ts";
 
@@ -10,9 +11,9 @@ import { artefactKeys } from "./run-request.ts";
 export async function verifyResults(
   job: Job,
   artefacts: readonly Artefact__Output[],
-  store: Store,
+  { store, destinations }: { store: Store; destinations: Destinations },
 ): Promise<JobResult[] | string> {
-  const keys = artefactKeys(job);
+  const keys = artefactKeys(job, destinations);
   const made = new Map(artefacts.map((artefact) => [artefact.name, artefact]));
   for (const name of made.keys()) if (!keys.has(name)) return `${name} was not asked for`;
   const results: JobResult[] = [];

@@ -51,6 +51,11 @@ export const RenderRequest = z.strictObject({
   output: OutputOptions.optional(),
   seed: ClipSpec.shape.seed.optional().describe("For picture and voice; random where absent"),
   deterministic: z.boolean().optional(),
+  destination: z
+    .string()
+    .max(32)
+    .optional()
+    .describe("A bucket that the operator has configured; results go there instead"),
   priority: z.enum(["low", "normal", "high"]).optional(),
   webhook: WebhookRequest.optional(),
   metadata: z

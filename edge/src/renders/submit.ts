@@ -29,6 +29,15 @@ export interface SubmitOptions {
 
 export type NewJob = EnqueueInput & { work: number };
 
+function checkDestination(services: Services, name: string | undefined): void {
+  const names = Object.keys(services.config.destinations);
+  if (name === undefined || names.includes(name)) return;
+  const detail = `there is no destination "${name}"; known: ${names.join(", ") || "none"}`;
+  throw new ApiError("validation_failed", `#/destination: ${detail}`, {
+    errors: [{ detail, pointer: "#/destination" }],
+  });
+}
+
 // The job outlives the request that made it, and its attempts belong to the same trace.
 function traceOf(): { traceparent?: string } {
   const span = currentSpan();
@@ -46,7 +55,8 @@ export function toEnqueue(
 ): NewJob {
   const { config, catalog } = services;
   const built = buildSpec(request, catalog.pack(request.pack ?? ""));
-  const { webhook } = request;
+  const { webhook, destination } = request;
+  checkDestination(services, destination);
   if (webhook) checkWebhookUrl(webhook.url, config.fetchAllow, "#/webhook/url");
   return {
     tenant: principal.tenant,
@@ -54,7 +64,12 @@ export function toEnqueue(
     spec: built.spec,
     priority: request.priority,
     dialect: options.dialect,
-    extras: { ...options.extras, ...traceOf(), ...(request.metadata ? { metadata: request.metadata } : {}) },
+    extras: {
+      ...options.extras,
+      ...traceOf(),
+      ...(destination === undefined ? {} : { destination }),
+      ...(request.metadata ? { metadata: request.metadata } : {}),
+    },
     secrets: options.secrets,
     alias: options.alias,
     idempotencyKey: options.idempotencyKey,

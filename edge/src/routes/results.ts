@@ -4,6 +4,7 @@ import type { App, AppEnv } from "../hono.ts";
 import { FolderStore } from "../store/folder.ts";
 import { parseStoreKey } from "../store/key.ts";
 import { type ByteRange, parseRange } from "../store/range.ts";
+import { RoutedStore } from "../store/routed.ts";
 import { type Grant, verifyGrant } from "../store/signed-url.ts";
 import type { ObjectInfo, Store } from "../store/store.ts";
 
@@ -99,7 +100,8 @@ async function accept(c: Context<AppEnv>, store: FolderStore, maxBytes: number):
 
 /** The folder store over HTTP: GETs of clients and PUTs of nodes, each under its own signed URL. */
 export function registerStore(app: App, store: Store, maxUploadBytes: number): void {
-  if (!(store instanceof FolderStore)) return;
-  app.get("/store/*", (c) => serve(c, store));
-  app.put("/store/*", (c) => accept(c, store, maxUploadBytes));
+  const folder = store instanceof RoutedStore ? store.main : store;
+  if (!(folder instanceof FolderStore)) return;
+  app.get("/store/*", (c) => serve(c, folder));
+  app.put("/store/*", (c) => accept(c, folder, maxUploadBytes));
 }

@@ -1,4 +1,5 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { randomUUID } from "node:crypto";
+import { link, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type EdgeConfig, newUrlSecret } from "../env.ts";
 import { FolderStore } from "./folder.ts";
@@ -10,10 +11,15 @@ export async function loadSecret(config: EdgeConfig): Promise<string> {
   if (config.urlSecret !== undefined) return config.urlSecret;
   const file = join(config.dataDir, "secret");
   await mkdir(config.dataDir, { recursive: true });
-  // "wx": of two edges that start at once, one writes and the other reads.
-  await writeFile(file, newUrlSecret(), { mode: 0o600, flag: "wx" }).catch((error: unknown) => {
+  const known = await readFile(file, "utf8").catch(() => undefined);
+  if (known !== undefined) return known.trim();
+  // Of two edges that start at once one gives the name to its file, whole, and the other reads it.
+  const own = `${file}.${randomUUID()}`;
+  await writeFile(own, newUrlSecret(), { mode: 0o600 });
+  await link(own, file).catch((error: unknown) => {
     if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
   });
+  await rm(own);
   return (await readFile(file, "utf8")).trim();
 }
 
