@@ -1,7 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { isLoopbackHost } from "@cartoon/protos";
 import { z } from "zod";
+import type { EdgeConfig, Environment } from "./config.ts";
 import { DestinationsConfig } from "./store/destinations-config.ts";
+
+export type { EdgeConfig, Environment, S3Config } from "./config.ts";
 
 const flag = z
   .enum(["0", "1", "true", "false"], "0, 1, true or false")
@@ -29,6 +32,7 @@ const Variables = z.object({
   NODE_ENV: z.string().optional(),
   CI: z.string().optional(),
   CARTOON_DEBUG: flag.default(false),
+  CARTOON_QUIET: flag.default(false),
   HOST: z.string().min(1).default("127.0.0.1"),
   PORT: z.coerce.number().int().min(0).max(65_535).default(8000),
   CARTOON_PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
@@ -78,62 +82,6 @@ const Variables = z.object({
     .default(""),
 });
 type Variables = z.infer<typeof Variables>;
-
-export type Environment = "development" | "ci" | "production";
-
-export interface S3Config {
-  endpoint: string;
-  /** The endpoint as clients see it, where that differs from the one that edge and nodes use. */
-  publicEndpoint: string;
-  bucket: string;
-  region: string;
-  accessKeyId: string;
-  secretAccessKey: string;
-  prefix: string;
-}
-
-export interface EdgeConfig {
-  environment: Environment;
-  debug: boolean;
-  host: string;
-  port: number;
-  publicUrl: string | undefined;
-  internalUrl: string | undefined;
-  dataDir: string;
-  databaseUrl: string | undefined;
-  auth: "open" | "keys";
-  urlSecret: string | undefined;
-  urlTtlSeconds: number;
-  retentionSeconds: number;
-  executionTimeoutSeconds: number;
-  /** How long an edge may be silent before the others take its jobs over. */
-  leaseSeconds: number;
-  queueTtlSeconds: number;
-  syncWaitSeconds: number;
-  maxQueued: number;
-  maxBodyBytes: number;
-  maxUploadBytes: number;
-  /** Requests a minute for one key or address; 0 means no limit. */
-  rateLimit: number;
-  corsOrigins: string[];
-  /** OpenTelemetry collector that takes traces over OTLP/HTTP. */
-  otlpEndpoint: string | undefined;
-  /** `host:port` pairs that webhooks may call although they lie on a private network. */
-  fetchAllow: string[];
-  nodes: {
-    addresses: string[];
-    /** PEM file paths. */
-    ca: string | undefined;
-    cert: string | undefined;
-    key: string | undefined;
-    serverName: string;
-    restSeconds: number;
-  };
-  grpc: { port: number; cert?: string; key?: string; clientCa?: string } | undefined;
-  /** Buckets by name that requests may pick. */
-  destinations: DestinationsConfig;
-  store: { kind: "folder" } | { kind: "s3"; s3: S3Config };
-}
 
 /** Every problem of the environment in one message, so that a start fails once and not five times. */
 export class EnvironmentError extends Error {
@@ -208,6 +156,7 @@ export function parseEnv(env: Record<string, string | undefined>): EdgeConfig {
   return Object.freeze({
     environment: detectEnvironment(variables),
     debug: variables.CARTOON_DEBUG,
+    quiet: variables.CARTOON_QUIET,
     host: variables.HOST,
     port: variables.PORT,
     publicUrl: withoutSlash(variables.CARTOON_PUBLIC_URL),

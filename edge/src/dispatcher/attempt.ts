@@ -4,7 +4,6 @@ import {
   commit,
   confirmCancel,
   type Database,
-  type Failure,
   fail,
   isVerbError,
   type Job,
@@ -12,7 +11,6 @@ import {
   renew,
 } from "@cartoon/db";
 import type { Artefact__Output } from "@cartoon/protos/gen/Artefact";
-import type { Receipt__Output } from "@cartoon/protos/gen/Receipt";
 import type { RunResponse__Output } from "@cartoon/protos/gen/RunResponse";
 import type { ClientReadableStream, ServiceError } from "@grpc/grpc-js";
 import { status as GrpcStatus } from "@grpc/grpc-js";
@@ -24,6 +22,14 @@ import type { Store } from "../store/store.ts";
 import { AttemptTrace } from "../tracing/attempt-trace.ts";
 import type { Tracer } from "../tracing/tracer.ts";
 import type { Node } from "./node.ts";
+import {
+  type AttemptFailure,
+  isLost,
+  isServiceError,
+  type Outcome,
+  receiptOf,
+  toReceipt,
+} from "./outcome.ts";
 import { persist } from "./persist.ts";
 import { reportOf } from "./report-of.ts";
 import { ReportWriter } from "./report-writer.ts";
@@ -43,30 +49,6 @@ export interface AttemptDeps {
 
 /** How long a node may take to end an attempt that it was asked to stop. */
 const STOP_GRACE_MS = 20_000;
-
-type Outcome =
-  | { kind: "succeeded"; artefacts: Artefact__Output[]; receipt: Receipt }
-  | { kind: "failed"; failure: Omit<Failure, keyof Attempt> }
-  | { kind: "canceled"; receipt: Receipt | null }
-  /** Fenced off, timed out or gone: somebody else has decided what becomes of the job. */
-  | { kind: "abandoned" };
-
-export const toReceipt = (receipt: Receipt__Output | null | undefined): Receipt => ({
-  stepsDone: receipt?.steps_done ?? 0,
-  stepsTotal: receipt?.steps_total ?? 0,
-  deviceSeconds: receipt?.device_seconds ?? 0,
-  stages: (receipt?.stages ?? []).map(({ stage, seconds }) => ({ stage, seconds })),
-});
-
-const receiptOf = (outcome: Outcome): Receipt | null => {
-  if (outcome.kind === "failed") return outcome.failure.receipt ?? null;
-  return outcome.kind === "abandoned" ? null : outcome.receipt;
-};
-
-const isLost = (error: unknown) =>
-  isVerbError(error, "stale_fence") ||
-  isVerbError(error, "invalid_transition") ||
-  isVerbError(error, "not_found");
 
 /** One attempt of one job on one node, from the call to the state that the job is in afterwards. */
 export class RunningAttempt {
@@ -209,7 +191,7 @@ export class RunningAttempt {
   #outcomeOfLoss(error: ServiceError | undefined): Outcome {
     if (this.#abandoned) return { kind: "abandoned" };
     if (this.#stopping) return { kind: "canceled", receipt: null };
-    const failed = (failure: Omit<Failure, keyof Attempt>): Outcome => ({ kind: "failed", failure });
+    const failed = (failure: AttemptFailure): Outcome => ({ kind: "failed", failure });
     if (this.#drained)
       return failed({
         code: "edge_drained",
@@ -285,8 +267,4 @@ export class RunningAttempt {
   #persist<T>(write: () => Promise<T>): Promise<T> {
     return persist(write, this.#deps.leaseMs);
   }
-}
-
-function isServiceError(error: unknown): error is ServiceError {
-  return error instanceof Error && "code" in error && typeof error.code === "number" && "details" in error;
 }
