@@ -43,7 +43,7 @@ export function createApp(services: Services): App {
   app.use(publicOrigin(config.publicUrl));
   app.use(accessLog);
   app.use(measureRequests(services.metrics));
-  app.use(securityHeaders);
+  app.use(securityHeaders(config));
   app.use(cors({ origin: config.corsOrigins, exposeHeaders: EXPOSED, maxAge: 86_400 }));
   // Uploads have their own limit and are streamed, under a signed URL instead of a key.
   registerStore(app, services.store, config.maxUploadBytes);
