@@ -2,7 +2,7 @@ import { type Database, enqueueMany, getJob } from "@cartoon/db";
 import { insertRows } from "@cartoon/db/insert-rows";
 import { run } from "@cartoon/db/verb";
 import { ARTEFACTS } from "@cartoon/protos";
-import { startBenchEdge } from "./lib/edge.ts";
+import { sleep, startBenchEdge } from "./lib/edge.ts";
 import { HttpClient } from "./lib/http-client.ts";
 import { runLoad } from "./lib/load.ts";
 import { RENDER } from "./lib/render.ts";
@@ -10,6 +10,7 @@ import { ms, type Row } from "./lib/stats.ts";
 
 const BATCH = 500;
 const READERS = 8;
+const REST_MS = 5_000;
 
 /** Memory and reads of an edge whose database holds many jobs. */
 export async function benchHistory(jobs: number): Promise<Row[]> {
@@ -24,6 +25,8 @@ export async function benchHistory(jobs: number): Promise<Row[]> {
     const any = () => ids[Math.floor(Math.random() * ids.length)] ?? "";
     const read = await runLoad({ ...load, request: request(() => `/v1/renders/${any()}`) });
     const list = await runLoad({ ...load, request: request(() => "/v1/renders?limit=20") });
+    const busy = edge.memory();
+    await sleep(REST_MS);
     return [
       {
         what: `reading one of ${jobs} renders, ${READERS} clients`,
@@ -36,8 +39,8 @@ export async function benchHistory(jobs: number): Promise<Row[]> {
         bar: "p99 20 ms",
       },
       {
-        what: `memory of the edge after that, ${jobs} jobs in the database`,
-        measured: `${(edge.memory() / 1e6).toFixed(0)} MB`,
+        what: `memory of the edge with ${jobs} jobs in the database, at the end of that load and at rest`,
+        measured: `${(busy / 1e6).toFixed(0)} MB, ${(edge.memory() / 1e6).toFixed(0)} MB`,
         bar: "150 MB",
       },
     ];
