@@ -3,7 +3,6 @@ import { eq, type SQL, sql } from "drizzle-orm";
 import type { EventData } from "../schema/values.ts";
 import { addUsage } from "../usage/add-usage.ts";
 import { run, type Tx, type Verb } from "../verb.ts";
-import { enqueueDeliveries } from "../webhooks/enqueue-deliveries.ts";
 import { type JobRow, toJob } from "./job.ts";
 import { type JobChange, transition } from "./transition.ts";
 
@@ -47,7 +46,6 @@ export function* endJob(
   if (!row) return undefined;
   yield* run(tx.db.delete(previews).where(eq(previews.jobId, row.id)));
   yield* addUsage(tx, row.tenant, { jobs: 1, deviceSeconds: seconds });
-  yield* enqueueDeliveries(tx, row, [event]);
   tx.wake({ type: "ended", job: toJob(row) });
   return row;
 }

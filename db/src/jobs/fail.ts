@@ -3,7 +3,6 @@ import type { Database } from "../database.ts";
 import type { Receipt } from "../schema/values.ts";
 import { addUsage } from "../usage/add-usage.ts";
 import { forUpdate, rows, type Tx, type Verb } from "../verb.ts";
-import { enqueueDeliveries } from "../webhooks/enqueue-deliveries.ts";
 import { endJob } from "./end.ts";
 import { type Job, type JobRow, toJob } from "./job.ts";
 import { type Attempt, heldBy, refuseAttempt, transition } from "./transition.ts";
@@ -95,7 +94,6 @@ export function* requeue(
     queueDeadline: null,
   };
   const row = must(yield* transition(tx, eq(tx.t.jobs.id, job.id), queued, [event]));
-  yield* enqueueDeliveries(tx, row, [event]);
   tx.wake({ type: "queued" });
   return row;
 }

@@ -3,7 +3,6 @@ import { sql } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import type { Checkpoint } from "../schema/values.ts";
 import { run, type Verb } from "../verb.ts";
-import { enqueueDeliveries } from "../webhooks/enqueue-deliveries.ts";
 import type { NewEvent } from "./events.ts";
 import { type Attempt, heldBy, type JobChange, refuseAttempt, transition } from "./transition.ts";
 
@@ -56,7 +55,6 @@ export function report(db: Database, input: Report): Promise<Reported> {
       const insert = tx.db.insert(tx.t.previews).values({ jobId: row.id, ...preview });
       yield* run(insert.onConflictDoUpdate({ target: tx.t.previews.jobId, set: preview }));
     }
-    yield* enqueueDeliveries(tx, row, events);
     return { eventSeq: row.eventSeq, cancelRequested: row.cancelRequestedAt !== null };
   });
 }

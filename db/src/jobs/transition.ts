@@ -2,6 +2,7 @@ import type { JobStatus } from "@cartoon/protos";
 import { and, eq, inArray, type SQL, sql } from "drizzle-orm";
 import { VerbError } from "../errors.ts";
 import { rows, type Tx, type Verb } from "../verb.ts";
+import { enqueueDeliveries } from "../webhooks/enqueue-deliveries.ts";
 import { appendEvents, type NewEvent } from "./events.ts";
 import type { JobRow } from "./job.ts";
 
@@ -14,7 +15,8 @@ export interface Attempt {
 }
 
 /**
- * The one way to change a job: a conditional update that also reserves the events' numbers, then the events. When
+ * The one way to change a job: a conditional update that also reserves the events' numbers, then the events and
+ * the webhook deliveries that they call for. When
  * the condition does not hold, nothing happens and there is no row.
  */
 export function* transition(
@@ -28,6 +30,7 @@ export function* transition(
   const [row] = yield* rows(tx.db.update(jobs).set(set).where(where).returning());
   if (!row) return undefined;
   yield* appendEvents(tx, row.id, row.eventSeq, events);
+  yield* enqueueDeliveries(tx, row, events);
   tx.wake({ type: "changed", jobId: row.id });
   return row;
 }

@@ -1,5 +1,5 @@
 import { cancel, getJob, type JobWithResults, listJobs } from "@cartoon/db";
-import { isTerminal } from "@cartoon/protos";
+import { isTerminal, TERMINAL_STATUSES } from "@cartoon/protos";
 import type { Context } from "hono";
 import { z } from "zod";
 import { toApiError } from "../../errors/problem.ts";
@@ -9,6 +9,8 @@ import { principalOf, requireScope } from "../../middleware/require-scope.ts";
 import { waitForJob } from "../../renders/live.ts";
 import { WebhookRequest } from "../../renders/request.ts";
 import type { Services } from "../../services.ts";
+import { registerWebhookStyle } from "../../webhooks/styles.ts";
+import { isSuccess, jsonWebhook } from "../shared/json-webhook.ts";
 import { submitInput } from "../shared/submit-input.ts";
 import { predictionStream } from "./stream.ts";
 import { toPrediction } from "./view.ts";
@@ -47,6 +49,13 @@ const REPLICATE: Manner = {
 
 /** Predictions as Cog serves them at `/predictions` and Replicate at `/v1/predictions`. */
 export function registerCog(app: App, services: Services): void {
+  registerWebhookStyle(
+    "cog",
+    jsonWebhook((job, origin) => toPrediction(services, job, origin), {
+      scheduleMs: Array.from({ length: 11 }, (_, attempt) => 100 * 2 ** attempt),
+      isDelivered: isSuccess,
+    }),
+  );
   app.get("/health-check", (c) => c.json(healthCheck(services)));
   for (const manner of [COG, REPLICATE]) {
     const api = predictions(services, manner);
@@ -75,7 +84,9 @@ function predictions(services: Services, manner: Manner) {
       dialect: "cog",
       alias: pathId ?? body.id,
       webhookStyle: "cog",
-      envelope: body.webhook ? { webhook: { url: body.webhook } } : {},
+      envelope: body.webhook
+        ? { webhook: { url: body.webhook, events: eventsOf(body.webhook_events_filter) } }
+        : {},
     });
     return answer(c, await getJob(services.db, reader(c), job.id), created);
   };
@@ -119,6 +130,12 @@ function predictions(services: Services, manner: Manner) {
     return c.json(manner === COG ? {} : await toPrediction(services, job, c.get("origin")));
   });
   return api;
+}
+
+/** Cog's `output` and `logs` events have no moment of their own here: a render has one output, at its end. */
+function eventsOf(filter: readonly string[] | undefined) {
+  const wants = (event: string) => filter === undefined || filter.includes(event);
+  return [...(wants("start") ? (["leased"] as const) : []), ...(wants("completed") ? TERMINAL_STATUSES : [])];
 }
 
 async function predictionRequest(c: Context<AppEnv>) {

@@ -1,4 +1,11 @@
-import { cancel, estimateJob, eventsAfter, getJob, type JobWithResults } from "@cartoon/db";
+import {
+  cancel,
+  estimateJob,
+  eventsAfter,
+  getJob,
+  type JobWithResults,
+  STANDARD_SCHEDULE_MS,
+} from "@cartoon/db";
 import { isTerminal } from "@cartoon/protos";
 import type { Context } from "hono";
 import { z } from "zod";
@@ -11,8 +18,10 @@ import { followEvents } from "../../renders/live.ts";
 import { sseResponse } from "../../renders/sse.ts";
 import { publicId } from "../../renders/view.ts";
 import type { Services } from "../../services.ts";
+import { registerWebhookStyle } from "../../webhooks/styles.ts";
+import { isSuccess, jsonWebhook } from "../shared/json-webhook.ts";
 import { submitInput } from "../shared/submit-input.ts";
-import { toFalLogs, toFalResult, toFalStatus } from "./view.ts";
+import { toFalLogs, toFalResult, toFalStatus, toFalWebhook } from "./view.ts";
 
 const KEEPALIVE_MS = 15_000;
 
@@ -24,6 +33,13 @@ const Webhook = z.url({ protocol: /^https?$/ }).max(2048);
 
 /** fal's queue at `/fal/{owner}/{name}`; the model's name says nothing, every model is this one. */
 export function registerFal(app: App, services: Services): void {
+  registerWebhookStyle(
+    "fal",
+    jsonWebhook((job, origin) => toFalWebhook(services, job, origin), {
+      scheduleMs: STANDARD_SCHEDULE_MS,
+      isDelivered: isSuccess,
+    }),
+  );
   const api = createRouter();
   api.onError((thrown, c) => {
     const error = toApiError(thrown, c.get("requestId"));

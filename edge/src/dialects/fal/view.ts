@@ -62,3 +62,16 @@ export async function toFalResult(services: Services, job: JobWithResults, origi
     prompt: job.spec.clip?.prompt ?? "",
   };
 }
+
+/** What fal posts to `fal_webhook` when a request has ended. */
+export async function toFalWebhook(services: Services, job: JobWithResults, origin: string) {
+  const id = publicId(job);
+  const ok = job.status === "succeeded";
+  return {
+    request_id: id,
+    gateway_request_id: id,
+    status: ok ? "OK" : "ERROR",
+    payload: ok ? await toFalResult(services, job, origin) : null,
+    error: ok ? null : (job.error?.message ?? job.status),
+  };
+}

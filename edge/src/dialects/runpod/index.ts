@@ -8,6 +8,8 @@ import { principalOf, requireScope } from "../../middleware/require-scope.ts";
 import { waitForJob } from "../../renders/live.ts";
 import { publicId } from "../../renders/view.ts";
 import type { Services } from "../../services.ts";
+import { registerWebhookStyle } from "../../webhooks/styles.ts";
+import { jsonWebhook } from "../shared/json-webhook.ts";
 import { submitInput } from "../shared/submit-input.ts";
 import { V5_RUNPOD } from "../v5/contract.ts";
 import { parseJob } from "./request.ts";
@@ -16,6 +18,8 @@ import { RUNPOD_STATUS, times, toOutput, toStatus } from "./view.ts";
 
 const DIALECT = "runpod";
 const STREAM_WAIT_MS = 1_000;
+/** RunPod wants exactly 200 and tries twice more. */
+const WEBHOOK_PAUSES_MS = [10_000, 10_000];
 /** Events that say something to a reader of a stream. */
 const STREAMED = new Set(["progress", "warning", "log", "artefact"]);
 
@@ -28,6 +32,20 @@ function runpodStatus(status: number): number {
 
 /** RunPod's endpoint API at `/v2/{endpoint}`; every endpoint id is this service. */
 export function registerRunpod(app: App, services: Services): void {
+  registerWebhookStyle(
+    DIALECT,
+    jsonWebhook(
+      async (job, origin, webhook) => ({
+        ...(await toStatus(services, job, origin)),
+        input: job.extras.input,
+        webhook,
+      }),
+      {
+        scheduleMs: WEBHOOK_PAUSES_MS,
+        isDelivered: (status) => status === 200,
+      },
+    ),
+  );
   const api = createRouter();
   const cursors = new StreamCursors();
   api.onError((thrown, c) => {
