@@ -44,10 +44,11 @@ class LoraLinear(nn.Linear):
         scales = self.owner["scales"]
         if scales is None:
             return y
-        h = F.linear(x, self.lora_A).unflatten(0, (scales.shape[0], -1))
+        h = F.linear(x, self.lora_A)
         weight = scales.repeat_interleave(config.LORA_RANK, 1).to(h.dtype)
-        h = h * weight.view(weight.shape[0], *[1] * (h.dim() - 2), -1)
-        return y + F.linear(h.flatten(0, 1), self.lora_B)
+        h = h.view(weight.shape[0], -1, h.shape[-1]) * weight[:, None]
+        # One matrix product adds the adapters' part to the layer's.
+        return torch.addmm(y.view(-1, y.shape[-1]), h.view(-1, h.shape[-1]), self.lora_B.t()).view(y.shape)
 
 
 def add_lora(unet):
@@ -86,6 +87,19 @@ def unet_parts(state, flat, motion):
         s = slice(i * config.LORA_RANK, (i + 1) * config.LORA_RANK)
         files[name] = {f"unet.{k}.weight": (v[s] if k.endswith("A") else v[:, s]).contiguous() for k, v in lora.items()}
     return a, b, files
+
+
+def read_pack(pack: Path):
+    """The other way: a pack's fp16 files -> {vae, text: (one, two), unet (with both adapters)} as fp32 states."""
+    from safetensors.torch import load_file
+
+    read = lambda name: {k: v.float() if v.is_floating_point() else v for k, v in load_file(str(pack / name)).items()}
+    unet = {**read("unet/diffusion_pytorch_model.safetensors"), **read("motion_adapter/diffusion_pytorch_model.safetensors")}
+    files = [read(f"loras/{name}_adapter.safetensors") for name in ADAPTERS]
+    for k in files[0]:
+        unet[k.removeprefix("unet.").removesuffix(".weight")] = torch.cat([f[k] for f in files], 0 if k.endswith("A.weight") else 1)
+    text = read("text_encoder/model.safetensors"), read("text_encoder_2/model.safetensors")
+    return {"vae": read("vae/diffusion_pytorch_model.safetensors"), "text": text, "unet": unet}
 
 
 def half(state):
