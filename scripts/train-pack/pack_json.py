@@ -24,7 +24,7 @@ def main():
     order = ["unet", "motion_adapter", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler", "dia", "dac"]
     components = {**picture.get("components", {}), **voice.get("components", {})}
     out = {
-        "format": 1, "name": "toon", "version": "6.0.0", "license": "Apache-2.0",
+        "format": 1, "name": "toon", "version": "6.0.0", "license": "MIT",
         "description": "The built-in pack: small models of the SDXL, AnimateDiff, Dia and DAC architectures, trained from nothing on procedural cartoons and free synthetic voices.",
         "components": {k: components.get(k, k) for k in order if k in components or (pack / k).is_dir()},
         "picture": picture.get("picture"), "voice": voice.get("voice"), "characters": characters, "pair_suggestions": picture.get("pair_suggestions", []), "files": files,
