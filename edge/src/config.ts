@@ -16,6 +16,8 @@ export interface S3Config {
 export interface EdgeConfig {
   environment: Environment;
   debug: boolean;
+  /** Requests are checked and then refused: the form can be tried where nothing can be rendered. */
+  demo: boolean;
   /** No logs at all. */
   quiet: boolean;
   host: string;

@@ -32,6 +32,7 @@ const Variables = z.object({
   NODE_ENV: z.string().optional(),
   CI: z.string().optional(),
   CARTOON_DEBUG: flag.default(false),
+  CARTOON_DEMO: flag.default(false),
   CARTOON_QUIET: flag.default(false),
   HOST: z.string().min(1).default("127.0.0.1"),
   PORT: z.coerce.number().int().min(0).max(65_535).default(8000),
@@ -156,6 +157,7 @@ export function parseEnv(env: Record<string, string | undefined>): EdgeConfig {
   return Object.freeze({
     environment: detectEnvironment(variables),
     debug: variables.CARTOON_DEBUG,
+    demo: variables.CARTOON_DEMO,
     quiet: variables.CARTOON_QUIET,
     host: variables.HOST,
     port: variables.PORT,

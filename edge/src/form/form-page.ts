@@ -50,19 +50,19 @@ export function formPage(model: FormModel, submitted?: Submitted) {
     list.map((one) => slider({ ...one, value: Number(values[one.name] ?? one.value) }));
   return layout({
     title: "Cartoon Animation Worker",
-    scripts: html`<script type="application/json" id="form-config">${raw(safeJson({ suggestions: model.suggestions }))}</script>
+    scripts: html`<script type="application/json" id="form-config">${raw(safeJson({ suggestions: model.suggestions, pair: model.characters.slice(0, 2), demo: model.demo }))}</script>
   <script type="module" src="/form/form.js"></script>`,
     body: html`<main id="main">
   <form class="card" id="render-form" method="post" action="/form/render" aria-label="Describe the clip">
     ${model.demo ? html`<p class="error">Demo: every control works, nothing is rendered.</p>` : ""}
-    ${submitted ? html`<p class="error" role="alert">${submitted.error}</p>` : ""}
+    ${submitted?.error ? html`<p class="error" role="alert">${submitted.error}</p>` : ""}
     <fieldset class="tabs"><legend>What to make</legend>
       ${KINDS.map(
         (one) =>
           html`<input type="radio" name="kind" id="kind-${one.value}" value="${one.value}" ${one.value === kind ? "checked" : ""}><label for="kind-${one.value}">${one.label}</label>`,
       )}
     </fieldset>
-    ${model.needsKey ? html`<div class="field"><label for="field-api_key">API key</label><input type="text" id="field-api_key" name="api_key" autocomplete="off" required></div>` : ""}
+    ${model.needsKey ? html`<div class="field"><label for="field-api_key">API key</label><input type="password" id="field-api_key" name="api_key" autocomplete="off" required></div>` : ""}
     ${select(
       "character",
       "Characters",
@@ -70,10 +70,10 @@ export function formPage(model: FormModel, submitted?: Submitted) {
         ...(model.characters.length > 1 ? [{ value: "both", label: "Both (Multi-Character)" }] : []),
         ...model.characters.map((one) => ({ value: one.name, label: one.label })),
       ],
-      values.character ?? "both",
+      values.character ?? (model.characters.length > 1 ? "both" : model.characters[0]?.name) ?? "",
     )}
     <div class="only-clip">
-      <div id="blend-field">${slider({ name: "blend", label: "Blend, Temo : Felfel", min: 0, max: 100, step: 5, value: Number(values.blend ?? 50) })}</div>
+      <div id="blend-field">${slider({ name: "blend", label: blendLabel(model), min: 0, max: 100, step: 5, value: Number(values.blend ?? 50) })}</div>
       ${area({ name: "prompt", label: "Prompt", rows: 3, maxLength: 2000, value: values.prompt ?? pair?.prompt ?? "", suggestions: true })}
       ${area({ name: "negative_prompt", label: "Negative prompt", rows: 1, maxLength: 2000, value: values.negative_prompt ?? "", hint: "What should not be seen." })}
     </div>
@@ -84,12 +84,12 @@ export function formPage(model: FormModel, submitted?: Submitted) {
       <label for="field-seed">Seed</label>
       <div class="row">
         <input type="text" inputmode="numeric" pattern="[0-9]*" id="field-seed" name="seed" value="${values.seed ?? ""}" aria-describedby="seed-hint" autocomplete="off">
-        <button type="button" id="dice" class="needs-script" hidden aria-label="Roll a random seed">🎲</button>
+        <button type="button" id="dice" class="needs-script" hidden aria-label="Roll a random seed"><svg viewBox="0 0 16 16" width="18" height="18" aria-hidden="true"><rect x="1" y="1" width="14" height="14" rx="3" fill="none" stroke="currentColor"/><g fill="currentColor"><circle cx="4.5" cy="4.5" r="1.3"/><circle cx="11.5" cy="4.5" r="1.3"/><circle cx="8" cy="8" r="1.3"/><circle cx="4.5" cy="11.5" r="1.3"/><circle cx="11.5" cy="11.5" r="1.3"/></g></svg></button>
       </div>
       <p class="hint" id="seed-hint">Leave empty for random, or enter a number like 42 to get the same clip again.</p>
     </div>
     <div class="only-combined">${select("fit", "Clip and dialogue of different length", FITS, values.fit ?? "pingpong")}</div>
-    <div class="field"><label><input type="checkbox" name="captions" value="yes" ${values.captions === undefined && submitted ? "" : "checked"}> Captions</label></div>
+    <div class="field"><label><input type="checkbox" name="captions" value="yes" ${values.captions === undefined && submitted?.error ? "" : "checked"}> Captions</label></div>
     <details class="only-clip"><summary>Picture settings</summary><div class="inside">${sliders(pictureSliders(model.picture))}</div></details>
     <details class="only-speech"><summary>Voice settings</summary><div class="inside">${sliders(voiceSliders(model.voice))}</div></details>
     <div class="links">
@@ -114,7 +114,11 @@ export function formPage(model: FormModel, submitted?: Submitted) {
       <div class="media" id="media"></div>
       <div class="links" id="downloads"></div>
       <ul class="warnings" id="warnings" hidden></ul>
-      <button type="button" id="same-seed" hidden>Same seed again</button>
+      <div class="links">
+        <button type="button" id="same-seed" hidden>Same seed again</button>
+        <button type="button" id="share" hidden>Share link</button>
+      </div>
+      <p class="hint" id="shared" role="status" hidden></p>
     </section>
     <section class="card" id="history-card" hidden aria-label="Your clips">
       <h2>Your clips</h2>
@@ -125,6 +129,12 @@ export function formPage(model: FormModel, submitted?: Submitted) {
 <footer>Clips carry their settings in the file, so that the same seed draws them again.</footer>`,
   });
 }
+
+const blendLabel = ({ characters }: FormModel) =>
+  `Blend, ${characters
+    .slice(0, 2)
+    .map((one) => one.label)
+    .join(" : ")}`;
 
 /** JSON that cannot end the script element it stands in. */
 function safeJson(value: unknown): string {

@@ -20,7 +20,7 @@ export function layout(page: { title: string; body: Html; head?: Html; scripts?:
   <a class="skip" href="#main">Skip to the form</a>
   <header class="page">
     <h1>Cartoon Animation Worker</h1>
-    <nav aria-label="Site"><a href="/">New clip</a><a href="/docs">API</a></nav>
+    <nav aria-label="Site"><a href="/">New clip</a><a href="/characters">Characters</a><a href="/docs">API</a></nav>
   </header>
   ${page.body}
   ${page.scripts ?? ""}

@@ -1,16 +1,15 @@
 import { readFile } from "node:fs/promises";
-import { cancel, getJob } from "@cartoon/db";
-import { isTerminal } from "@cartoon/protos";
 import type { Context } from "hono";
+import { principalOfToken } from "../auth/authenticate.ts";
 import { toApiError } from "../errors/problem.ts";
 import { ApiError } from "../errors/table.ts";
 import type { App, AppEnv } from "../hono.ts";
-import { checkScope, principalOf, requireScope } from "../middleware/require-scope.ts";
+import { checkScope } from "../middleware/require-scope.ts";
 import { submitRender } from "../renders/submit.ts";
-import { publicId, toRender } from "../renders/view.ts";
 import type { Services } from "../services.ts";
+import { charactersPage } from "./characters-page.ts";
 import { type FormModel, formPage, type Submitted } from "./form-page.ts";
-import { jobPage } from "./job-page.ts";
+import { followUrl, registerJobPages } from "./job-routes.ts";
 import { formModel } from "./model.ts";
 import { requestOfForm } from "./submission.ts";
 
@@ -26,7 +25,7 @@ export function registerForm(app: App, services: Services): void {
     // Programs that ask `/` want the API's description, as in v5.
     if (!(c.req.header("accept") ?? "").includes("text/html")) return next();
     c.header("cache-control", "no-cache");
-    return page(c, services);
+    return page(c, services, { values: c.req.query(), error: "" });
   });
 
   app.get("/form/:file", async (c, next) => {
@@ -39,40 +38,31 @@ export function registerForm(app: App, services: Services): void {
     });
   });
 
+  app.get("/characters", async (c) => c.html(await charactersPage(model(services))));
+
   app.post("/form/render", async (c) => {
-    const values = textFields(await c.req.parseBody());
+    const { api_key: key, ...values } = textFields(await c.req.parseBody());
     try {
-      const principal = checkScope(c.get("principal"), "render");
+      const asked = c.get("principal") ?? (await principalOfToken(services.db, key));
+      const principal = checkScope(asked, "render");
       const pair = services.catalog.pack("").characters.map((one) => one.name);
       const { job } = await submitRender(services, principal, requestOfForm(values, pair), {
         dialect: "form",
       });
-      return c.redirect(`/form/jobs/${publicId(job)}`, 303);
+      return c.redirect(followUrl(services, job), 303);
     } catch (thrown) {
       const error = toApiError(thrown, c.get("requestId"));
       c.status(error.status as 422);
-      return page(c, services, { values, error: error.message });
+      return page(c, services, { values, error: messageOf(error) });
     }
   });
-
-  app.get("/form/jobs/:id", requireScope("read"), async (c) => {
-    const { tenant } = principalOf(c);
-    const job = await getJob(services.db, { tenant }, c.req.param("id"));
-    const render = await toRender(job, {
-      store: services.store,
-      origin: c.get("origin"),
-      expiresInSeconds: services.config.urlTtlSeconds,
-    });
-    c.header("cache-control", "no-store");
-    return c.html(await jobPage({ ...render, over: isTerminal(job.status), error: render.error?.message }));
-  });
-
-  app.post("/form/jobs/:id/cancel", requireScope("cancel"), async (c) => {
-    const id = c.req.param("id");
-    await cancel(services.db, { tenant: principalOf(c).tenant }, id);
-    return c.redirect(`/form/jobs/${id}`, 303);
-  });
+  registerJobPages(app, services);
 }
+
+const messageOf = ({ message, errors }: ApiError) =>
+  [message, ...errors.map((one) => `${one.pointer ?? one.parameter ?? ""} ${one.detail}`.trim())]
+    .filter((line, index, all) => all.indexOf(line) === index)
+    .join("\n");
 
 async function page(c: Context<AppEnv>, services: Services, submitted?: Submitted): Promise<Response> {
   const html = await formPage(model(services), submitted);
@@ -80,7 +70,7 @@ async function page(c: Context<AppEnv>, services: Services, submitted?: Submitte
 }
 
 function model(services: Services): FormModel {
-  const options = { needsKey: services.config.auth === "keys", demo: false };
+  const options = { needsKey: services.config.auth === "keys", demo: services.config.demo };
   try {
     return formModel(services.catalog.pack(""), options);
   } catch (error) {

@@ -55,6 +55,8 @@ export function toEnqueue(
 ): NewJob {
   const { config, catalog } = services;
   const built = buildSpec(request, catalog.pack(request.pack ?? ""));
+  if (config.demo)
+    throw new ApiError("no_nodes", "this is a demo: the request is valid, and nothing is rendered");
   const { webhook, destination } = request;
   checkDestination(services, destination);
   if (webhook) checkWebhookUrl(webhook.url, config.fetchAllow, "#/webhook/url");

@@ -6,7 +6,7 @@ const HISTORY_KEY = "cartoon-history";
 
 const chosenCharacters = () =>
   form.character.value === "both"
-    ? ["temo", "felfel"]
+    ? config.pair.map((one) => one.name)
     : form.character.value === ""
       ? []
       : [form.character.value];
@@ -140,7 +140,7 @@ function showJob(job) {
   bar.value = job.progress ?? 0;
   if (job.status === "queued") {
     const place = job.queue_position ? ` (place ${job.queue_position})` : "";
-    say(`Waiting in the queue${place}${seconds(job.eta_seconds)}`);
+    say(`Waiting in the queue${place}${seconds(job.starts_in_seconds)}`);
   } else if (job.status === "running" || job.status === "committing") {
     const step = job.stage === "denoise" && job.steps ? ` – step ${job.step} of ${job.steps}` : "";
     say(`${STAGES[job.stage] ?? "Working"}${step}${seconds(job.eta_seconds)}`);
@@ -167,6 +167,8 @@ function mediaElement(kind, job, name) {
   else media.controls = true;
   media.src = found.url;
   if (kind === "video") {
+    // Captions from another origin, such as a bucket, are shown only where the video is asked for with CORS.
+    media.crossOrigin = "anonymous";
     media.autoplay = true;
     media.playsInline = true;
     const poster = result(job, "poster.png");
@@ -185,6 +187,8 @@ function mediaElement(kind, job, name) {
     }
   }
   caption.textContent = { video: "Clip with captions", img: "GIF", audio: "Voices" }[kind];
+  if (kind === "img") figure.className = "small";
+  if (kind === "audio") media.setAttribute("aria-label", "The voices");
   figure.append(media, caption);
   return figure;
 }
@@ -202,7 +206,7 @@ function showResults(job) {
     ...(job.results ?? []).map((one) => {
       const link = document.createElement("a");
       link.className = "button";
-      link.href = one.url;
+      link.href = one.download_url;
       link.download = one.name;
       link.textContent = `${one.name} (${size(one.bytes)})`;
       return link;
@@ -222,6 +226,7 @@ function showResults(job) {
   again.dataset.seed = seed ?? "";
   again.textContent = `Same seed again (${seed})`;
   show(again, seed !== undefined);
+  show($("share"), true);
 }
 
 const size = (bytes) =>
@@ -229,22 +234,34 @@ const size = (bytes) =>
 
 const POLL_MS = 1000;
 
-/** Shows the job until it is over. Events wake it; where they can't come (a key in a header), it polls. */
+/** Shows the job until it is over. Events wake it; a key can't go with them, so where there is one, it polls. */
 function watch(id) {
   watching?.close();
-  const source = new EventSource(`/v1/renders/${id}/events`);
+  const source = form.api_key ? { close() {} } : new EventSource(`/v1/renders/${id}/events`);
   watching = source;
   let busy = false;
   let over = false;
+  let eta;
+  let previewed = 0;
   const refresh = async () => {
     if (busy || over || watching !== source) return;
     busy = true;
     try {
       const job = await call(`/v1/renders/${id}`);
+      const place = job.status === "queued" ? await call(`/v1/renders/${id}/estimate`).catch(() => ({})) : {};
       if (watching !== source) return;
-      showJob(job);
-      if (isOver(job.status)) {
-        over = true;
+      showJob({
+        ...job,
+        queue_position: place.position,
+        starts_in_seconds: place.starts_in_seconds,
+        eta_seconds: eta,
+      });
+      if (form.api_key && job.stage === "denoise" && job.step > previewed) {
+        previewed = job.step;
+        showPreview(id);
+      }
+      over = isOver(job.status);
+      if (over) {
         source.close();
         show($("preview"), false);
         if (job.status === "succeeded") showResults(job);
@@ -252,15 +269,25 @@ function watch(id) {
       }
     } catch (error) {
       showError(error.message);
-      over = error.status === 404;
+      over = [401, 403, 404].includes(error.status);
+      if (over) {
+        source.close();
+        $("generate").disabled = false;
+      }
     } finally {
       busy = false;
     }
-    if (!over && source.readyState === EventSource.CLOSED) setTimeout(refresh, POLL_MS);
+    const noEvents = source.readyState === undefined || source.readyState === 2;
+    if (!over && noEvents) setTimeout(refresh, POLL_MS);
   };
-  for (const type of EVENT_TYPES) source.addEventListener(type, refresh);
-  source.addEventListener("preview", () => showPreview(id));
-  source.onerror = refresh;
+  if (source.addEventListener) {
+    for (const type of EVENT_TYPES) source.addEventListener(type, refresh);
+    source.addEventListener("progress", (event) => {
+      eta = JSON.parse(event.data).eta_seconds;
+    });
+    source.addEventListener("preview", () => showPreview(id));
+    source.onerror = refresh;
+  }
   refresh();
 }
 
@@ -335,6 +362,27 @@ function reset() {
   show($("warnings"), false);
   show($("same-seed"), false);
   show($("preview"), false);
+  show($("share"), false);
+  show($("shared"), false);
+}
+
+async function share() {
+  const path = `/form/jobs/${$("job").dataset.id}/share`;
+  try {
+    const { url, expires_at } = await call(path, {
+      method: "POST",
+      headers: { accept: "application/json" },
+    });
+    const until = new Date(expires_at).toLocaleDateString();
+    const link = document.createElement("a");
+    link.href = url;
+    link.textContent = url;
+    $("shared").replaceChildren(`Until ${until}, whoever has this link sees the clip: `, link);
+    show($("shared"), true);
+    await navigator.clipboard?.writeText(url).catch(() => {});
+  } catch (error) {
+    showError(error.message);
+  }
 }
 
 async function submit(event) {
@@ -343,12 +391,17 @@ async function submit(event) {
   show($("empty"), false);
   $("generate").disabled = true;
   say("Sending …");
+  const json = { "content-type": "application/json" };
+  const body = JSON.stringify(requestBody());
   try {
-    const job = await call("/v1/renders", {
-      method: "POST",
-      headers: { "content-type": "application/json", "idempotency-key": `"${crypto.randomUUID()}"` },
-      body: JSON.stringify(requestBody()),
-    });
+    if (config.demo) {
+      await call("/v1/estimate", { method: "POST", headers: json, body });
+      $("generate").disabled = false;
+      return say("Demo: these settings are valid. Nothing is rendered.");
+    }
+    const key = `"${crypto.getRandomValues(new Uint32Array(4)).join("-")}"`;
+    const headers = { ...json, "idempotency-key": key };
+    const job = await call("/v1/renders", { method: "POST", headers, body });
     remember(job);
     open(job.id);
   } catch (error) {
@@ -384,6 +437,7 @@ $("cancel").addEventListener("click", async () => {
 $("dice").addEventListener("click", () => {
   form.seed.value = String(Math.floor(Math.random() * 2 ** 31));
 });
+$("share").addEventListener("click", share);
 $("same-seed").addEventListener("click", (event) => {
   form.seed.value = event.currentTarget.dataset.seed;
   form.requestSubmit();

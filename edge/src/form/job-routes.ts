@@ -1,0 +1,74 @@
+import { cancel, getJob, type Job, type Reader } from "@cartoon/db";
+import { isTerminal } from "@cartoon/protos";
+import type { Context } from "hono";
+import { linksFor } from "../dialects/native/links.ts";
+import { ApiError } from "../errors/table.ts";
+import type { App, AppEnv } from "../hono.ts";
+import { checkScope } from "../middleware/require-scope.ts";
+import { toRender } from "../renders/view.ts";
+import type { Services } from "../services.ts";
+import { type JobActions, jobPage } from "./job-page.ts";
+import { issueTicket, readTicket } from "./ticket.ts";
+
+const SHARED_SECONDS = 7 * 86_400;
+const FOLLOWED_SECONDS = 86_400;
+
+/** Where a browser without JavaScript follows its job; the ticket stands in for the key that it can't send again. */
+export function followUrl(services: Services, job: Job): string {
+  const exp = Math.floor(Date.now() / 1000) + FOLLOWED_SECONDS;
+  const ticket = { use: "follow", id: job.id, exp } as const;
+  return `/form/jobs/${job.id}?ticket=${issueTicket(services.secret, ticket)}`;
+}
+
+/** Pages of one job: to follow it without JavaScript, and to show it to others. */
+export function registerJobPages(app: App, services: Services): void {
+  const { db, secret } = services;
+
+  /** As whom the job is read: by the ticket in the URL, else by the key. */
+  function readerOf(c: Context<AppEnv>, scope: "read" | "cancel"): Reader {
+    const ticket = readTicket(secret, c.req.query("ticket") ?? "", ["follow"]);
+    if (ticket && ticket.id === c.req.param("id")) return { operator: true };
+    return { tenant: checkScope(c.get("principal"), scope).tenant };
+  }
+
+  async function show(c: Context<AppEnv>, job: Awaited<ReturnType<typeof getJob>>, actions?: JobActions) {
+    const render = await toRender(job, linksFor(services, c.get("origin")));
+    c.header("cache-control", "no-store");
+    const text = job.spec.clip?.prompt;
+    const view = { ...render, text, over: isTerminal(job.status), error: render.error?.message };
+    return c.html(await jobPage(view, actions));
+  }
+
+  app.get("/form/jobs/:id", async (c) => {
+    const job = await getJob(db, readerOf(c, "read"), c.req.param("id"));
+    const query = new URL(c.req.url).search;
+    const to = (verb: string) => `/form/jobs/${c.req.param("id")}/${verb}${query}`;
+    return show(c, job, { cancel: to("cancel"), share: to("share") });
+  });
+
+  app.post("/form/jobs/:id/cancel", async (c) => {
+    const id = c.req.param("id");
+    await cancel(db, readerOf(c, "cancel"), id);
+    return c.redirect(`/form/jobs/${id}${new URL(c.req.url).search}`, 303);
+  });
+
+  app.post("/form/jobs/:id/share", async (c) => {
+    const job = await getJob(db, readerOf(c, "read"), c.req.param("id"));
+    if (job.status !== "succeeded") throw new ApiError("not_ready", `the render is ${job.status}`);
+    const until = Math.min(
+      Date.now() + SHARED_SECONDS * 1000,
+      job.resultsExpireAt ?? Number.POSITIVE_INFINITY,
+    );
+    const exp = Math.floor(until / 1000);
+    const path = `/s/${issueTicket(secret, { use: "show", id: job.id, exp })}`;
+    if (!(c.req.header("accept") ?? "").includes("application/json")) return c.redirect(path, 303);
+    return c.json({ url: c.get("origin") + path, expires_at: new Date(exp * 1000).toISOString() });
+  });
+
+  app.get("/s/:ticket", async (c) => {
+    const ticket = readTicket(secret, c.req.param("ticket"), ["show"]);
+    if (!ticket) throw new ApiError("bad_signature", "this link is not valid, or has expired");
+    c.header("x-robots-tag", "noindex");
+    return show(c, await getJob(db, { operator: true }, ticket.id));
+  });
+}
