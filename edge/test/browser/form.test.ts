@@ -1,0 +1,123 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import type { BrowserContext, Page } from "playwright-core";
+import { type Harness, startHarness } from "../harness.ts";
+import { playThrough } from "../scripted-node.ts";
+import { chromiumPath, openBrowser } from "./chromium.ts";
+
+if (!chromiumPath) console.log("form in a browser: left out, no Chromium found; set CHROMIUM to its path");
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+describe.if(chromiumPath !== undefined)("the form in Chromium", () => {
+  let h: Harness;
+  let context: BrowserContext;
+  let close: () => Promise<void>;
+  let page: Page;
+  const problems: string[] = [];
+
+  beforeAll(async () => {
+    h = await startHarness({ script: playThrough({ steps: 20, stepMs: 20 }) });
+    ({ context, close } = await openBrowser());
+    page = await context.newPage();
+    page.on("pageerror", (error) => problems.push(String(error)));
+    page.on("console", (message) => {
+      if (message.type() === "error" && message.text().includes("Content Security"))
+        problems.push(message.text());
+    });
+  });
+  afterAll(async () => {
+    await close?.();
+    await h?.stop();
+  });
+
+  const violations = async () => {
+    await page.evaluate(axeSource);
+    const found = await page.evaluate(
+      "axe.run().then((r) => r.violations.map((v) => v.id + ' ' + v.nodes.map((n) => n.target).join(' ')))",
+    );
+    return found as string[];
+  };
+
+  test("the two-character example, from Generate to the downloads", async () => {
+    await page.goto(h.url);
+    await page.fill("#field-seed", "42");
+    await page.click("#generate");
+    await page.waitForFunction(() =>
+      /step \d+ of 20/.test(document.querySelector("#status")?.textContent ?? ""),
+    );
+    await page.waitForFunction(() => document.querySelector("#status")?.textContent === "Done.");
+    expect(await page.locator("#media video track").count()).toBe(1);
+    expect(await page.locator("#downloads a").count()).toBeGreaterThan(4);
+    expect(await page.textContent("#warnings")).toContain("native size, scaled up");
+    expect(await page.textContent("#same-seed")).toContain("42");
+    expect(await page.locator("#history li").count()).toBe(1);
+    const { renders } = (await h.call("GET", "/v1/renders")).body;
+    expect(renders[0].spec.clip.characters).toMatchObject([
+      { name: "temo", weight: 0.5 },
+      { name: "felfel", weight: 0.5 },
+    ]);
+    await page.click("#share");
+    await page.waitForSelector("#shared a");
+    await page.reload();
+    await page.waitForSelector("#media video", { state: "attached" });
+  });
+
+  test("axe finds nothing, in light and in dark, on every page", async () => {
+    for (const path of ["/", "/characters"]) {
+      await page.goto(h.url + path);
+      for (const colorScheme of ["light", "dark"] as const) {
+        await page.emulateMedia({ colorScheme });
+        expect([path, colorScheme, await violations()]).toEqual([path, colorScheme, []]);
+      }
+    }
+  });
+
+  test("the keyboard alone is enough", async () => {
+    await page.goto(h.url);
+    await page.focus("#kind-combined");
+    await page.keyboard.press("ArrowRight");
+    expect(await page.isChecked("#kind-animation")).toBe(true);
+    expect(await page.isVisible("#field-dialogue")).toBe(false);
+    await page.focus("#field-blend");
+    await page.keyboard.press("ArrowRight");
+    expect(await page.textContent('output[data-for="blend"]')).toBe("45 : 55");
+    await page.focus("#generate");
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(() => document.querySelector("#status")?.textContent === "Done.");
+  });
+
+  test("suggestions follow the character, and Arabic runs from right to left", async () => {
+    await page.goto(h.url);
+    await page.selectOption("#field-character", "felfel");
+    expect(await page.inputValue("#field-prompt")).toContain("felfel");
+    expect(await page.isVisible("#field-blend")).toBe(false);
+    await page.fill("#field-prompt", "تيمو على القمر");
+    expect(await page.$eval("#field-prompt", (field) => getComputedStyle(field).direction)).toBe("rtl");
+    await page.selectOption("#field-character", "temo");
+    expect(await page.inputValue("#field-prompt")).toBe("تيمو على القمر");
+  });
+
+  test("a phone's width is enough, and a wrong field is named", async () => {
+    await page.setViewportSize({ width: 390, height: 844 });
+    await page.goto(h.url);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(
+      0,
+    );
+    await page.fill("#field-seed", "99999999999999999999");
+    await page.click("#generate");
+    await page.waitForSelector("#error:not([hidden])");
+    expect(await page.textContent("#error")).toContain("seed");
+  });
+
+  test("cancel ends a render", async () => {
+    h.node.script = playThrough({ steps: 400, stepMs: 20 });
+    await page.goto(h.url);
+    await page.click("#generate");
+    await page.waitForFunction(() => /step/.test(document.querySelector("#status")?.textContent ?? ""));
+    await page.click("#cancel");
+    await page.waitForFunction(() => document.querySelector("#status")?.textContent === "Canceled.");
+    expect(problems).toEqual([]);
+  });
+});
