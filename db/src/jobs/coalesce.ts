@@ -10,7 +10,7 @@ interface Waiting {
 
 const MAX_BATCH = 200;
 /** More than one, so that Postgres writes one batch's log to disk while the next one is under way. */
-const MAX_IN_FLIGHT = 2;
+const MAX_IN_FLIGHT = 3;
 const lanes = new WeakMap<
   Database,
   Map<unknown, { waiting: Waiting[]; inFlight: number; scheduled: boolean }>
