@@ -169,6 +169,16 @@ describe("permits and fences", () => {
     expect(last(newer)?.event).toBe("succeeded");
     await first;
   });
+
+  test("one job is delivered while the next one renders, and no third comes in beside it", async () => {
+    let second: ReturnType<typeof run> | undefined;
+    const ended = await run(node.client, request("early", { clip }), ({ progress }) => {
+      if (progress?.stage === "mux") second ??= run(node.client, request("late", { clip: longClip }));
+    });
+    expect(last(ended)?.event).toBe("succeeded");
+    expect((await run(node.client, request("third", { clip }))).error?.code).toBe(Code.RESOURCE_EXHAUSTED);
+    expect(second && last(await second)?.event).toBe("succeeded");
+  });
 });
 
 describe("stopping", () => {
