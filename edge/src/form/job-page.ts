@@ -28,7 +28,7 @@ function media(job: JobView) {
     ? html`<track kind="captions" label="Dialogue" srclang="en" src="${captions}" default>`
     : "";
   return html`<div class="media">
-  ${clip ? html`<figure><video controls crossorigin="anonymous" src="${clip}" ${poster ? html`poster="${poster}"` : ""}>${track}</video></figure>` : ""}
+  ${clip ? html`<figure><video controls src="${clip}" ${poster ? html`poster="${poster}"` : ""}>${track}</video></figure>` : ""}
   ${gif ? html`<figure class="small"><img src="${gif}" alt="The clip as a GIF"></figure>` : ""}
   ${speech ? html`<figure><audio controls src="${speech}" aria-label="The voices"></audio></figure>` : ""}
   </div>`;

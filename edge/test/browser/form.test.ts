@@ -3,12 +3,26 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { BrowserContext, Page } from "playwright-core";
 import { type Harness, startHarness } from "../harness.ts";
-import { playThrough } from "../scripted-node.ts";
+import { playThrough, type Script } from "../scripted-node.ts";
 import { chromiumPath, openBrowser } from "./chromium.ts";
 
 if (!chromiumPath) console.log("form in a browser: left out, no Chromium found; set CHROMIUM to its path");
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+const media: Record<string, Uint8Array> = {
+  "clip.mp4": readFileSync(new URL("clip.mp4", import.meta.url)),
+  "captions.vtt": Buffer.from("WEBVTT\n\n00:00.000 --> 00:02.000\nHello!\n"),
+};
+
+/** Plays a render through with a clip that a browser can play. */
+const playable =
+  (options: { steps: number; stepMs: number }): Script =>
+  (run) => {
+    const upload = run.upload.bind(run);
+    run.upload = (name, bytes) => upload(name, media[name] ?? bytes);
+    return playThrough(options)(run);
+  };
 
 describe.if(chromiumPath !== undefined)("the form in Chromium", () => {
   let h: Harness;
@@ -18,7 +32,7 @@ describe.if(chromiumPath !== undefined)("the form in Chromium", () => {
   const problems: string[] = [];
 
   beforeAll(async () => {
-    h = await startHarness({ script: playThrough({ steps: 20, stepMs: 20 }) });
+    h = await startHarness({ script: playable({ steps: 20, stepMs: 20 }) });
     ({ context, close } = await openBrowser());
     page = await context.newPage();
     page.on("pageerror", (error) => problems.push(String(error)));
@@ -35,7 +49,7 @@ describe.if(chromiumPath !== undefined)("the form in Chromium", () => {
   const violations = async () => {
     await page.evaluate(axeSource);
     const found = await page.evaluate(
-      "axe.run().then((r) => r.violations.map((v) => v.id + ' ' + v.nodes.map((n) => n.target).join(' ')))",
+      "axe.run({ preload: false }).then((r) => r.violations.map((v) => v.id + ' ' + v.nodes.map((n) => n.target).join(' ')))",
     );
     return found as string[];
   };
@@ -49,6 +63,10 @@ describe.if(chromiumPath !== undefined)("the form in Chromium", () => {
     );
     await page.waitForFunction(() => document.querySelector("#status")?.textContent === "Done.");
     expect(await page.locator("#media video track").count()).toBe(1);
+    await page.waitForFunction(() => (document.querySelector("video")?.currentTime ?? 0) > 0.2);
+    const cues = () =>
+      [...(document.querySelector("video")?.textTracks ?? [])].map((one) => [one.mode, one.cues?.length]);
+    expect(await page.evaluate(cues)).toEqual([["showing", 1]]);
     expect(await page.locator("#downloads a").count()).toBeGreaterThan(4);
     expect(await page.textContent("#warnings")).toContain("native size, scaled up");
     expect(await page.textContent("#same-seed")).toContain("42");
@@ -58,6 +76,7 @@ describe.if(chromiumPath !== undefined)("the form in Chromium", () => {
       { name: "temo", weight: 0.5 },
       { name: "felfel", weight: 0.5 },
     ]);
+    expect(await violations()).toEqual([]);
     await page.click("#share");
     await page.waitForSelector("#shared a");
     await page.reload();
@@ -67,10 +86,32 @@ describe.if(chromiumPath !== undefined)("the form in Chromium", () => {
   test("axe finds nothing, in light and in dark, on every page", async () => {
     for (const path of ["/", "/characters"]) {
       await page.goto(h.url + path);
+      await page.evaluate(() => {
+        for (const details of document.querySelectorAll("details")) details.open = true;
+      });
       for (const colorScheme of ["light", "dark"] as const) {
         await page.emulateMedia({ colorScheme });
         expect([path, colorScheme, await violations()]).toEqual([path, colorScheme, []]);
       }
+    }
+  });
+
+  test("the request is copied as code for three languages", async () => {
+    await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+    await page.goto(h.url);
+    for (const [language, expected] of [
+      ["curl", "curl -X POST"],
+      ["typescript", "await fetch("],
+      ["python", "urllib.request"],
+    ] as const) {
+      await page.click(`[data-copy=${language}]`);
+      await page.waitForFunction(
+        (text) => document.querySelector("#status")?.textContent?.startsWith(text),
+        "Copied",
+      );
+      const code = await page.evaluate(() => navigator.clipboard.readText());
+      expect(code).toContain(expected);
+      expect(code).toContain("/v1/renders");
     }
   });
 
@@ -112,7 +153,7 @@ describe.if(chromiumPath !== undefined)("the form in Chromium", () => {
   });
 
   test("cancel ends a render", async () => {
-    h.node.script = playThrough({ steps: 400, stepMs: 20 });
+    h.node.script = playable({ steps: 400, stepMs: 20 });
     await page.goto(h.url);
     await page.click("#generate");
     await page.waitForFunction(() => /step/.test(document.querySelector("#status")?.textContent ?? ""));

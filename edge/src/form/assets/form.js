@@ -165,10 +165,15 @@ function mediaElement(kind, job, name) {
   const media = document.createElement(kind);
   if (kind === "img") media.alt = `Animated clip: ${job.spec?.clip?.prompt ?? ""}`;
   else media.controls = true;
-  media.src = found.url;
   if (kind === "video") {
     // Captions from another origin, such as a bucket, are shown only where the video is asked for with CORS.
     media.crossOrigin = "anonymous";
+    // A bucket without CORS still shows the clip, without captions.
+    const withoutCors = () => {
+      media.removeAttribute("crossorigin");
+      media.src = found.url;
+    };
+    media.addEventListener("error", withoutCors, { once: true });
     media.autoplay = true;
     media.playsInline = true;
     const poster = result(job, "poster.png");
@@ -186,6 +191,7 @@ function mediaElement(kind, job, name) {
       media.append(track);
     }
   }
+  media.src = found.url;
   caption.textContent = { video: "Clip with captions", img: "GIF", audio: "Voices" }[kind];
   if (kind === "img") figure.className = "small";
   if (kind === "audio") media.setAttribute("aria-label", "The voices");
