@@ -60,15 +60,17 @@ export function registerJobPages(app: App, services: Services): void {
       job.resultsExpireAt ?? Number.POSITIVE_INFINITY,
     );
     const exp = Math.floor(until / 1000);
-    const path = `/s/${issueTicket(secret, { use: "show", id: job.id, exp })}`;
+    const path = `/s/${job.id}?ticket=${issueTicket(secret, { use: "show", id: job.id, exp })}`;
     if (!(c.req.header("accept") ?? "").includes("application/json")) return c.redirect(path, 303);
     return c.json({ url: c.get("origin") + path, expires_at: new Date(exp * 1000).toISOString() });
   });
 
-  app.get("/s/:ticket", async (c) => {
-    const ticket = readTicket(secret, c.req.param("ticket"), ["show"]);
-    if (!ticket) throw new ApiError("bad_signature", "this link is not valid, or has expired");
+  // The ticket stays in the query, which is never logged.
+  app.get("/s/:id", async (c) => {
+    const ticket = readTicket(secret, c.req.query("ticket") ?? "", ["show"]);
+    if (ticket?.id !== c.req.param("id"))
+      throw new ApiError("bad_signature", "this link is not valid, or has expired");
     c.header("x-robots-tag", "noindex");
-    return show(c, await getJob(db, { operator: true }, ticket.id));
+    return show(c, await getJob(db, { operator: true }, c.req.param("id")));
   });
 }

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { join } from "node:path";
+import { createKey, openDatabase } from "@cartoon/db";
 import type { BrowserContext, Page } from "playwright-core";
 import { type Harness, startHarness } from "../harness.ts";
 import { playThrough, type Script } from "../scripted-node.ts";
@@ -150,6 +152,38 @@ describe.if(chromiumPath !== undefined)("the form in Chromium", () => {
     await page.click("#generate");
     await page.waitForSelector("#error:not([hidden])");
     expect(await page.textContent("#error")).toContain("seed");
+  });
+
+  test("where keys are needed, it sends the key and polls", async () => {
+    const keyed = await startHarness({
+      script: playable({ steps: 4, stepMs: 20 }),
+      env: { CARTOON_AUTH: "keys" },
+    });
+    try {
+      const db = await openDatabase(join(keyed.dataDir, "cartoon.db"));
+      const { token } = await createKey(db, { tenant: "alice", name: "alice" });
+      await db.close();
+      await page.goto(keyed.url);
+      await page.fill("#field-api_key", "ck_wrong");
+      await page.click("#generate");
+      await page.waitForSelector("#error:not([hidden])");
+      await page.fill("#field-api_key", token);
+      await page.click("#generate");
+      await page.waitForFunction(() => (document.querySelector("video")?.currentTime ?? 0) > 0.1);
+    } finally {
+      await keyed.stop();
+    }
+  });
+
+  test("the demo says that the settings are valid", async () => {
+    const demo = await startHarness({ env: { CARTOON_DEMO: "1" } });
+    try {
+      await page.goto(demo.url);
+      await page.click("#generate");
+      await page.waitForFunction(() => /^Demo/.test(document.querySelector("#status")?.textContent ?? ""));
+    } finally {
+      await demo.stop();
+    }
   });
 
   test("cancel ends a render", async () => {
