@@ -168,6 +168,10 @@ describe.if(chromiumPath !== undefined)("the form in Chromium", () => {
       await page.click("#generate");
       await page.waitForSelector("#error:not([hidden])");
       await page.fill("#field-api_key", token);
+      await page.click("[data-copy=curl]");
+      const code = () => navigator.clipboard.readText();
+      await page.waitForFunction(() => document.querySelector("#status")?.textContent?.startsWith("Copied"));
+      expect(await page.evaluate(code)).toContain("Bearer $CARTOON_API_KEY");
       await page.click("#generate");
       await page.waitForFunction(() => (document.querySelector("video")?.currentTime ?? 0) > 0.1);
     } finally {

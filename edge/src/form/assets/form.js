@@ -417,14 +417,21 @@ async function submit(event) {
   }
 }
 
+/** The request as code; the key itself stays in the form. */
 function code(language) {
   const url = `${location.origin}/v1/renders`;
   const json = JSON.stringify(requestBody(), null, 2);
-  if (language === "curl")
-    return `curl -X POST ${url} \\\n  -H 'Content-Type: application/json' \\\n  -d '${json.replaceAll("'", "'\\''")}'`;
-  if (language === "typescript")
-    return `const response = await fetch("${url}", {\n  method: "POST",\n  headers: { "content-type": "application/json" },\n  body: JSON.stringify(${json}),\n});\nconsole.log(await response.json());`;
-  return `import json, urllib.request\n\nbody = json.loads(r'''${json}''')\nrequest = urllib.request.Request("${url}", json.dumps(body).encode(), {"Content-Type": "application/json"})\nprint(json.load(urllib.request.urlopen(request)))`;
+  const keyed = Boolean(form.api_key);
+  if (language === "curl") {
+    const auth = keyed ? ' \\\n  -H "Authorization: Bearer $CARTOON_API_KEY"' : "";
+    return `curl -X POST ${url} \\\n  -H 'Content-Type: application/json'${auth} \\\n  -d '${json.replaceAll("'", "'\\''")}'`;
+  }
+  if (language === "typescript") {
+    const auth = keyed ? ', authorization: "Bearer " + process.env.CARTOON_API_KEY' : "";
+    return `const response = await fetch("${url}", {\n  method: "POST",\n  headers: { "content-type": "application/json"${auth} },\n  body: JSON.stringify(${json}),\n});\nconsole.log(await response.json());`;
+  }
+  const auth = keyed ? ', "Authorization": "Bearer " + os.environ["CARTOON_API_KEY"]' : "";
+  return `import json, os, urllib.request\n\nbody = json.loads(${JSON.stringify(JSON.stringify(requestBody()))})\nrequest = urllib.request.Request("${url}", json.dumps(body).encode(), {"Content-Type": "application/json"${auth}})\nprint(json.load(urllib.request.urlopen(request)))`;
 }
 
 for (const button of document.querySelectorAll("button[data-copy]"))
