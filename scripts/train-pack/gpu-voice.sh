@@ -3,6 +3,8 @@
 #   ASSETS=.whl/voice TRAIN_DIR=/tmp/train/voice VOICE_MINUTES=22 bash scripts/train-pack/gpu-voice.sh
 # Stages: synth (CPU) beside codec -> codes -> dia (with decoder refinement and dev figures beside it) -> final
 # figures. Run it again after an interruption: finished stages are skipped and the clock goes on from the first start.
+# VOICE_FROM=PACK starts from a pack's exported weights. Its codec is trained on (with discriminators from the start);
+# VOICE_CODEC=keep keeps its codes instead: only Dia goes on, and the codec's decoder is refined beside it.
 # VOICE_TINY=1 runs every stage for seconds (a test of the recipe on a CPU).
 set -uo pipefail
 here=$(cd "$(dirname "$0")/voice" && pwd)
@@ -11,6 +13,9 @@ export TRAIN_DIR=${TRAIN_DIR:-/tmp/train/voice}
 assets=${ASSETS:-$root/.whl/voice}
 minutes=${VOICE_MINUTES:-22}
 tiny=${VOICE_TINY:-0}
+from=${VOICE_FROM:+--from $(realpath "${VOICE_FROM:-.}")}
+keep=${VOICE_CODEC:-train}
+if [ "$keep" = keep ] && [ -z "$from" ]; then echo "VOICE_CODEC=keep needs VOICE_FROM" >&2; exit 2; fi
 mkdir -p "$TRAIN_DIR/data"
 [ -e "$TRAIN_DIR/started" ] || date +%s > "$TRAIN_DIR/started"
 started=$(cat "$TRAIN_DIR/started")
@@ -46,8 +51,8 @@ if [ "$tiny" = 1 ]; then
   synth="--seconds 15 --processes 1 --lines 200"; dac="--seconds $((budget / 6)) --batch 4"; refine="--seconds 10 --batch 2"
   dia="--frames 640 --workers 1"; limit=3; reserve=$((budget / 3)); every=15
 else
-  synth="--seconds $((budget * 15 / 100)) --processes ${SYNTH_PROCESSES:-12}"; dac="--seconds $((budget * 23 / 100))"
-  refine="--seconds $((budget * 14 / 100))"; dia=""; limit=40; reserve=$((budget * 12 / 100)); every=90
+  synth="--seconds $((budget * 15 / 100)) --processes ${SYNTH_PROCESSES:-12}"; dac="--seconds $((budget * 42 / 100))"
+  refine="--seconds $((budget * 25 / 100))"; dia=""; limit=40; reserve=$((budget * 12 / 100)); every=90
 fi
 
 if [ ! -e "$TRAIN_DIR/data/done" ]; then
@@ -55,7 +60,7 @@ if [ ! -e "$TRAIN_DIR/data/done" ]; then
 fi
 if [ ! -e "$TRAIN_DIR/dac.done" ]; then
   say "codec"
-  twice dac dac.py train --dir "$TRAIN_DIR" $dac
+  if [ "$keep" = keep ]; then twice dac dac.py keep --dir "$TRAIN_DIR" $from; else twice dac dac.py train --dir "$TRAIN_DIR" $dac $from; fi
   say "$(tail -n 2 "$TRAIN_DIR/dac.log" | tr '\n' ' ')"
 fi
 [ -e "$TRAIN_DIR/dac.pt" ] || { say "no codec, nothing to go on with"; exit 1; }
@@ -70,12 +75,13 @@ if [ ! -e "$TRAIN_DIR/dia.done" ]; then
   # Seconds of an interrupted run are counted in dia-state.pt; the total is what the clock still allows.
   used=$(python3 -c "import torch,os; p='$TRAIN_DIR/dia-state.pt'; print(int(torch.load(p, map_location='cpu', weights_only=True)['used']) if os.path.exists(p) else 0)")
   python3 report.py codec --dir "$TRAIN_DIR" --limit $limit > "$TRAIN_DIR/report.log" 2>&1 &
-  if [ ! -e "$TRAIN_DIR/dac-refine-candidate.pt" ]; then
+  # A codec that was just trained has met the discriminators already; then Dia has the GPU alone.
+  if [ "$keep" = keep ] && [ ! -e "$TRAIN_DIR/dac-refine-candidate.pt" ]; then
     python3 dac.py refine --dir "$TRAIN_DIR" $refine > "$TRAIN_DIR/refine.log" 2>&1 &
   fi
   python3 report.py watch --dir "$TRAIN_DIR" --every $every --limit $limit > "$TRAIN_DIR/watch.log" 2>&1 &
   watcher=$!
-  twice dia dia.py --dir "$TRAIN_DIR" --seconds $((seconds + used)) $dia
+  twice dia dia.py --dir "$TRAIN_DIR" --seconds $((seconds + used)) $dia $from
   say "$(tail -n 2 "$TRAIN_DIR/dia.log" | tr '\n' ' ')"
   kill $watcher 2>/dev/null
 fi

@@ -1,8 +1,10 @@
 """Trains the codec, then freezes its codes.
 
-  python dac.py train  --dir TRAIN --seconds 240     encoder, quantizers and decoder with spectral losses -> dac.pt
+  python dac.py train  --dir TRAIN --seconds 240     everything; spectral losses, after a third of the time discriminators too -> dac.pt
+  python dac.py keep   --dir TRAIN --from PACK       the codec of a pack as it is -> dac.pt
   python dac.py encode --dir TRAIN                   all lines of data/ as codes -> codes-*.npz
   python dac.py refine --dir TRAIN --seconds 300     decoder only, with discriminators, codes fixed -> dac-refined.pt
+train --from PACK starts with the pack's codec: discriminators from the first step on, a lower rate, no new codebooks.
 """
 
 import argparse
@@ -20,6 +22,7 @@ from transformers import DacModel
 import config as c
 from dac_loss import Discriminator, SpectralLoss, discriminator_loss, generator_loss
 from data import load_pcm, shard_paths, wait_for
+from export import start_from
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 LOG_EVERY = 100 if DEVICE == "cuda" else 10
@@ -107,6 +110,11 @@ class Segments:
         return self.pcm[start + torch.arange(self.samples, device=DEVICE)].float() / 32768
 
 
+def half():
+    """The convolutions in bfloat16 on a GPU; quantizers and losses stay in float32."""
+    return torch.autocast(DEVICE, torch.bfloat16, enabled=DEVICE == "cuda")
+
+
 def save(model: nn.Module, path: Path) -> None:
     torch.save({k: v.detach().cpu() for k, v in model.state_dict().items()}, path.with_suffix(".part"))
     path.with_suffix(".part").rename(path)
@@ -122,52 +130,102 @@ def schedule(done: float, step: int, peak: float) -> float:
     return peak * min(1.0, (step + 1) / 200) * (0.03 + 0.97 * 0.5 * (1 + np.cos(np.pi * min(1.0, done))))
 
 
-def train(folder: Path, seconds: float, batch: int, steps: int) -> None:
+class Adversary:
+    """Period and STFT discriminators with their own optimiser."""
+
+    def __init__(self):
+        self.judge = Discriminator().to(DEVICE)
+        self.optimiser = torch.optim.AdamW(self.judge.parameters(), lr=4e-4, betas=(0.8, 0.99), weight_decay=0)
+
+    def step(self, x: torch.Tensor, y: torch.Tensor, rate: float) -> tuple[torch.Tensor, torch.Tensor, float]:
+        """x, y: real and decoded [batch, samples]. Trains the discriminators once; returns (adversarial, feature
+        matching) losses of y and the discriminators' own loss."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.zero_grad(set_to_none=True)
+        judged = discriminator_loss(self.judge(x), self.judge(y.detach()))
+        judged.backward()
+        norm = nn.utils.clip_grad_norm_(self.judge.parameters(), 5.0)
+        if torch.isfinite(norm):
+            self.optimiser.step()
+        self.judge.requires_grad_(False)
+        with torch.no_grad():
+            real = self.judge(x)
+        adversarial, match = generator_loss(real, self.judge(y))
+        self.judge.requires_grad_(True)
+        return adversarial, match, judged.item()
+
+
+def train(folder: Path, seconds: float, batch: int, steps: int, pack: Path | None) -> None:
     wait_for(folder / "data", 10 if DEVICE == "cuda" else 1)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     torch.backends.cudnn.benchmark = True
-    model = new_model().to(DEVICE).train()
-    if (folder / "dac.pt").exists():
-        model.load_state_dict(torch.load(folder / "dac.pt", map_location=DEVICE, weights_only=True))
+    model, resumed = new_model(), (folder / "dac.pt").exists()
+    if resumed:
+        model.load_state_dict(torch.load(folder / "dac.pt", map_location="cpu", weights_only=True))
+    elif pack:
+        print(f"codec of {pack}, missing: {start_from(model, pack / 'dac')}", flush=True)
+    model = model.to(DEVICE).train()
+    # The discriminators join once the spectra are roughly right; judging half of the batch keeps a step cheap.
+    joins, peak, judged_rows = (0.0, 4e-4, max(1, batch // 2)) if pack else (0.33, 7e-4, max(1, batch // 2))
+    adversary, extra, last = None, 0.0, ""
     ema = copy.deepcopy(model).eval().requires_grad_(False)
     loss_of = SpectralLoss().to(DEVICE)
     books = Codebooks(model)
-    books.fresh = not (folder / "dac.pt").exists()
+    books.fresh = not resumed and pack is None
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.8, 0.99), weight_decay=1e-4)
     data = Segments(folder / "data", 64 * c.HOP, 60)
     started, step = time.time(), 0
     while (done := (time.time() - started) / seconds) < 1 and step < steps:
-        rate = schedule(done, step, 7e-4)
+        rate = schedule(done, step, peak)
         for group in optimiser.param_groups:
             group["lr"] = rate
         x = data.draw(batch)[:, None]
-        hidden = model.encoder(x)
+        with half():
+            hidden = model.encoder(x)
+        hidden = hidden.float()
         if books.fresh:
             books.first_batch(hidden)
             ema.load_state_dict(model.state_dict())
         quantised, codes, latents, commitment, codebook = model.quantizer(hidden)
-        y = model.decoder(quantised)
+        with half():
+            y = model.decoder(quantised)
+        y = y.float()
         spectral = loss_of(x[:, 0], y[:, 0])
-        loss = 15 * spectral + 0.25 * commitment.mean() + codebook.mean()
+        if done >= joins:
+            adversary = adversary or Adversary()
+            adversarial, match, judged = adversary.step(x[:judged_rows, 0], y[:judged_rows, 0], max(rate, 1e-4))
+            extra = min(1.0, (done - joins) / 0.08) * (adversarial + 2 * match)
+            last = f" adversarial {adversarial.item():.3f} match {match.item():.3f} judge {judged:.3f}"
+        loss = 15 * spectral + 0.25 * commitment.mean() + codebook.mean() + extra
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         if torch.isfinite(norm):
             optimiser.step()
-        alive = books.count(codes, latents, revive=done < 0.6 and step % 10 == 0)
+        alive = books.count(codes, latents, revive=done < (0.3 if pack else 0.6) and step % 10 == 0)
         ema_update(ema, model, min(0.999, 1 - 1 / (step + 2)) if done < 0.6 else 0.998)
         step += 1
         if step % LOG_EVERY == 0 or step == 1:
             data.refresh()
             print(
                 f"dac {time.time() - started:.0f} s step {step} spectral {spectral.item():.4f} commit {commitment.mean().item():.4f} "
-                f"alive {alive:.3f} grad {norm.item():.2f}", flush=True,
+                f"alive {alive:.3f} grad {norm.item():.2f}{last}", flush=True,
             )  # fmt: skip
         if step % 500 == 0:
             save(ema, folder / "dac.pt")
     save(ema, folder / "dac.pt")
     (folder / "dac.done").write_text(json.dumps({"steps": step}))
     print(f"dac done: {step} steps", flush=True)
+
+
+def keep(folder: Path, pack: Path) -> None:
+    """The pack's codec becomes dac.pt: codes stay what they were, and the pack's Dia stays valid."""
+    model = DacModel(c.dac_config())
+    if missing := start_from(model, pack / "dac"):
+        raise ValueError(f"{pack}/dac lacks {missing[:3]}")
+    save(model, folder / "dac.pt")
+    (folder / "dac.done").write_text(json.dumps({"kept": True}))
 
 
 def load(path: Path) -> DacModel:
@@ -230,29 +288,22 @@ def refine(folder: Path, seconds: float, batch: int, steps: int) -> None:
     for parameter in trained:
         parameter.requires_grad_(True)
     ema = copy.deepcopy(model).requires_grad_(False)
-    loss_of, judge = SpectralLoss().to(DEVICE), Discriminator().to(DEVICE)
+    loss_of, adversary = SpectralLoss().to(DEVICE), Adversary()
     optimiser = torch.optim.AdamW(trained, lr=4e-4, betas=(0.8, 0.99), weight_decay=0)
-    judge_optimiser = torch.optim.AdamW(judge.parameters(), lr=4e-4, betas=(0.8, 0.99), weight_decay=0)
     data = Segments(folder / "data", 64 * c.HOP, 60)
     started, step = time.time(), 0
     while (done := (time.time() - started) / seconds) < 1 and step < steps:
-        for group in optimiser.param_groups + judge_optimiser.param_groups:
-            group["lr"] = schedule(done, step, 4e-4)
+        rate = schedule(done, step, 4e-4)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
         x = data.draw(batch)[:, None]
         with torch.no_grad():
             quantised = model.quantizer(model.encoder(x))[0]
-        y = model.decoder(quantised)
-        judge_optimiser.zero_grad(set_to_none=True)
-        judged = discriminator_loss(judge(x[:, 0]), judge(y[:, 0].detach()))
-        judged.backward()
-        nn.utils.clip_grad_norm_(judge.parameters(), 5.0)
-        judge_optimiser.step()
+        with half():
+            y = model.decoder(quantised)
+        y = y.float()
         spectral = loss_of(x[:, 0], y[:, 0])
-        judge.requires_grad_(False)
-        with torch.no_grad():
-            real = judge(x[:, 0])
-        adversarial, match = generator_loss(real, judge(y[:, 0]))
-        judge.requires_grad_(True)
+        adversarial, match, judged = adversary.step(x[:, 0], y[:, 0], rate)
         loss = 15 * spectral + min(1.0, done / 0.1) * (adversarial + 2 * match)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -264,7 +315,7 @@ def refine(folder: Path, seconds: float, batch: int, steps: int) -> None:
         if step % LOG_EVERY == 0 or step == 1:
             print(
                 f"refine {time.time() - started:.0f} s step {step} spectral {spectral.item():.4f} adversarial {adversarial.item():.3f} "
-                f"match {match.item():.3f} judge {judged.item():.3f}", flush=True,
+                f"match {match.item():.3f} judge {judged:.3f}", flush=True,
             )  # fmt: skip
     save(ema, folder / "dac-refine-candidate.pt")
     print(f"refine done: {step} steps", flush=True)
@@ -272,14 +323,17 @@ def refine(folder: Path, seconds: float, batch: int, steps: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("command", choices=["train", "encode", "refine"])
+    parser.add_argument("command", choices=["train", "keep", "encode", "refine"])
     parser.add_argument("--dir", type=Path, required=True)
     parser.add_argument("--seconds", type=float, default=240)
     parser.add_argument("--batch", type=int, default=48)
     parser.add_argument("--steps", type=int, default=1_000_000)
+    parser.add_argument("--from", dest="pack", type=Path, help="a pack folder with dac/model.safetensors")
     options = parser.parse_args()
     if options.command == "train":
-        train(options.dir, options.seconds, options.batch, options.steps)
+        train(options.dir, options.seconds, options.batch, options.steps, options.pack)
+    elif options.command == "keep":
+        keep(options.dir, options.pack)
     elif options.command == "encode":
         encode(options.dir)
     else:

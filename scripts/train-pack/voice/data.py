@@ -73,19 +73,23 @@ def delayed(codes: np.ndarray, rows: int) -> np.ndarray:
     return out
 
 
+def text_width(length: int) -> int:
+    """Bytes of text beside `length` frames: flite speaks a character in 3 frames or more."""
+    return min(c.MAX_TEXT, 64 * (1 + length // 160))
+
+
 def batch(lines: Lines, random: np.random.Generator, frames: int, length: int) -> dict[str, np.ndarray]:
     """About `frames` frames of examples no longer than `length`, padded to one static shape per length."""
     count = max(1, frames // length)
     rows = length + 2 + max(c.DELAYS)
-    examples, width = [], 0
+    examples, width = [], text_width(length)
     while len(examples) < count:
         chosen = lines.dialogue(random, length)
         total = int(sum(lines.frames[i] for i in chosen))
         characters = sum(lines.characters[i] + 3 for i in chosen) - 1
-        if total > length or characters > c.MAX_TEXT or (total < length * 0.55 and length > 160):
+        if total > length or characters > width or (total < length * 0.55 and length > 160):
             continue
         examples.append(lines.example(chosen))
-        width = max(width, 64 * -(-characters // 64))
     text = np.zeros((count, width), np.uint8)
     audio = np.zeros((count, rows, c.CODEBOOKS), np.int16)
     reading = np.full((count, rows - 1), -100.0, np.float32)

@@ -1,7 +1,9 @@
 """Trains Dia on the codes: teacher forcing on one- to eight-line dialogues up to 12.8 s.
 
-  python dia.py --dir TRAIN --seconds 560 [--frames 32000] [--workers 5]
+  python dia.py --dir TRAIN --seconds 560 [--frames 32000] [--workers 5] [--from PACK]
 
+On a GPU, forward and backward are one CUDA graph per batch length (the step is bound by launches). When a graph
+cannot be captured, TRAIN/eager is written and the process ends: the next start goes on without graphs.
 Losses: cross entropy per channel (coarse channels weigh more) and, for one cross-attention head in two
 layers, the distance between where it reads and the character that flite was speaking. One row in ten has
 its text replaced by zeros (guidance). Every minute: dia-ema.pt (export, evaluation), dia-state.pt (resume).
@@ -22,6 +24,7 @@ from transformers import DiaForConditionalGeneration
 
 import config as c
 from data import Lines, batch
+from export import start_from
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 CHANNEL_WEIGHTS = [2.0, 1.8, 1.6, 1.4, 1.0, 0.9, 0.8, 0.7]
@@ -79,21 +82,24 @@ class Watch:
         return total / len(GUIDED)
 
 
-def forward_loss(model, watch: Watch, data: dict, weights: torch.Tensor, generator: torch.Generator) -> dict:
+def forward_loss(model, watch: Watch, data: dict, weights: torch.Tensor) -> dict:
     text, audio, reading = data["text"].long(), data["audio"].long(), data["reading"]
     mask = (text > 0).long()
-    dropped = torch.rand(len(text), 1, device=text.device, generator=generator) < 0.1
+    dropped = torch.rand(len(text), 1, device=text.device, ) < 0.1
     text = torch.where(dropped, torch.zeros_like(text), text)
     rows, labels = audio[:, :-1], audio[:, 1:]
     # A few wrong codes in the input, in half of the rows: generation must recover from its own mistakes.
-    noisy = torch.rand(rows.shape, device=text.device, generator=generator) < 0.06
-    noisy &= torch.rand(len(text), 1, 1, device=text.device, generator=generator) < 0.5
-    other = torch.randint(0, c.CODEBOOK_SIZE, rows.shape, device=text.device, generator=generator)
+    noisy = torch.rand(rows.shape, device=text.device, ) < 0.06
+    noisy &= torch.rand(len(text), 1, 1, device=text.device, ) < 0.5
+    other = torch.randint(0, c.CODEBOOK_SIZE, rows.shape, device=text.device)
     rows = torch.where(noisy & (rows < c.CODEBOOK_SIZE), other, rows)
+    # Masks of four dimensions are taken as they are; two would be inspected, which a CUDA graph cannot do.
+    readable = mask.bool()[:, None, None]
+    inside, across = (readable.expand(-1, 1, size, -1) for size in (text.shape[1], rows.shape[1]))
     with torch.autocast(DEVICE, torch.bfloat16, enabled=DEVICE == "cuda"):
-        encoded = model.model.encoder(input_ids=text, attention_mask=mask).last_hidden_state
+        encoded = model.model.encoder(input_ids=text, attention_mask=inside).last_hidden_state
         hidden = model.model.decoder(
-            input_ids=rows, encoder_hidden_states=encoded, encoder_attention_mask=mask, use_cache=False
+            input_ids=rows, encoder_hidden_states=encoded, encoder_attention_mask=across, use_cache=False
         ).last_hidden_state
         logits = model.logits_dense(hidden).view(*rows.shape, -1)
         guided = watch.loss(mask, reading, (reading >= 0) & ~dropped)
@@ -101,6 +107,51 @@ def forward_loss(model, watch: Watch, data: dict, weights: torch.Tensor, generat
     each = F.cross_entropy(logits.float().flatten(0, 2), targets.flatten(), ignore_index=-100, reduction="none")
     each = each.view(-1, c.CODEBOOKS).sum(0) / (targets != -100).view(-1, c.CODEBOOKS).sum(0)
     return {"channels": each.detach(), "main": (each * weights).sum() / weights.sum(), "guided": guided}
+
+
+class Gradients:
+    """Loss and gradients of one batch; on a GPU as a CUDA graph per batch shape, all in one memory pool."""
+
+    def __init__(self, model, watch: Watch, weights: torch.Tensor, graphs: bool):
+        self.model, self.watch, self.weights, self.graphs = model, watch, weights, graphs
+        self.pull = torch.tensor(0.5, device=DEVICE)  # weight of the guided attention
+        self.captured: dict[tuple, tuple] = {}
+        self.pool = torch.cuda.graph_pool_handle() if graphs else None
+        for parameter in model.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+        self.gradients = [p.grad for p in model.parameters()]
+
+    def compute(self, data: dict) -> dict:
+        torch._foreach_zero_(self.gradients)
+        result = forward_loss(self.model, self.watch, data, self.weights)
+        (result["main"] + self.pull * result["guided"]).backward()
+        return {k: v.detach() for k, v in result.items()}
+
+    def capture(self, data: dict) -> tuple:
+        static = {k: v.clone() for k, v in data.items()}
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            for _ in range(2):
+                self.compute(static)
+        torch.cuda.current_stream().wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, pool=self.pool, capture_error_mode="thread_local"):
+            result = self.compute(static)
+        return graph, static, result
+
+    def __call__(self, data: dict, pull: float) -> dict:
+        self.pull.fill_(pull)
+        if not self.graphs:
+            return self.compute(data)
+        shape = tuple(v.shape for v in data.values())
+        if shape not in self.captured:
+            self.captured[shape] = self.capture(data)
+        graph, static, result = self.captured[shape]
+        for name, value in data.items():
+            static[name].copy_(value)
+        graph.replay()
+        return result
 
 
 def save(folder: Path, model, ema, optimiser, step: int, used: float) -> None:
@@ -112,7 +163,7 @@ def save(folder: Path, model, ema, optimiser, step: int, used: float) -> None:
         (folder / (name + ".part")).rename(folder / name)
 
 
-def train(folder: Path, seconds: float, frames: int, workers: int, steps: int, peak: float) -> None:
+def train(folder: Path, seconds: float, frames: int, workers: int, steps: int, peak: float, pack: Path | None) -> None:
     waiting = time.time()
     while len(encoded(folder)) < 60 and not (folder / "codes.done").exists():
         time.sleep(0.5)
@@ -125,7 +176,10 @@ def train(folder: Path, seconds: float, frames: int, workers: int, steps: int, p
     for i in range(workers):
         context.Process(target=produce, args=(folder, feed, late, 100 + i, frames), daemon=True).start()
     torch.backends.cuda.matmul.allow_tf32 = True
-    model = new_model().to(DEVICE).train()
+    model = new_model()
+    if pack and not (folder / "dia-state.pt").exists():
+        print(f"dia of {pack}, new: {len(start_from(model, pack / 'dia'))} tensors", flush=True)
+    model = model.to(DEVICE).train()
     ema = copy.deepcopy(model).eval().requires_grad_(False)
     watch = Watch(model)
     sharp = [p for n, p in model.named_parameters() if "q_proj" in n or "k_proj" in n]  # scores are not divided by sqrt(d)
@@ -133,7 +187,9 @@ def train(folder: Path, seconds: float, frames: int, workers: int, steps: int, p
     groups = [{"params": other, "scale": 1.0}, {"params": sharp, "scale": 0.5}]
     optimiser = torch.optim.AdamW(groups, lr=peak, betas=(0.9, 0.96), weight_decay=0.05, fused=DEVICE == "cuda")
     weights = torch.tensor(CHANNEL_WEIGHTS, device=DEVICE)
-    generator = torch.Generator(device=DEVICE).manual_seed(5)
+    graphs = DEVICE == "cuda" and not (folder / "eager").exists()
+    gradients = Gradients(model, watch, weights, graphs)
+    torch.manual_seed(5)
     step, used = 0, 0.0
     if (folder / "dia-state.pt").exists():
         state = torch.load(folder / "dia-state.pt", map_location=DEVICE, weights_only=True)
@@ -152,10 +208,12 @@ def train(folder: Path, seconds: float, frames: int, workers: int, steps: int, p
             data = {k: torch.from_numpy(v).to(DEVICE, non_blocking=True) for k, v in feed.get(timeout=120).items()}
         except queue.Empty:
             raise RuntimeError("no batch for two minutes: the workers died") from None
-        result = forward_loss(model, watch, data, weights, generator)
-        loss = result["main"] + (0.5 if done < 0.3 else 0.15) * result["guided"]
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        try:
+            result = gradients(data, 0.5 if done < 0.3 else 0.15)
+        except RuntimeError:
+            if graphs:
+                (folder / "eager").write_text("")
+            raise
         norm = torch.nn.utils.clip_grad_norm_(trained, 1.0, error_if_nonfinite=False)
         if torch.isfinite(norm):
             optimiser.step()
@@ -186,5 +244,6 @@ if __name__ == "__main__":
     parser.add_argument("--workers", type=int, default=5)
     parser.add_argument("--steps", type=int, default=10_000_000)
     parser.add_argument("--peak", type=float, default=1e-3)
+    parser.add_argument("--from", dest="pack", type=Path, help="a pack folder with dia/model.safetensors")
     options = parser.parse_args()
-    train(options.dir, options.seconds, options.frames, options.workers, options.steps, options.peak)
+    train(options.dir, options.seconds, options.frames, options.workers, options.steps, options.peak, options.pack)

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from transformers import DacModel, DiaForConditionalGeneration, GenerationConfig
 
 import config as c
@@ -21,6 +21,19 @@ SAMPLING = {"temperature": 1.0, "top_p": 0.9, "top_k": 20, "guidance_scale": 2.0
 
 def load_state(model: torch.nn.Module, path: Path) -> None:
     model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True), strict=True)
+
+
+def start_from(model: torch.nn.Module, folder: Path) -> list[str]:
+    """Loads what an exported component (folder/model.safetensors) has of the model; returns the missing names.
+    Decoder layers that are missing as a whole start as the identity, so that a shallower export still speaks."""
+    given, own = load_file(folder / "model.safetensors"), model.state_dict()
+    kept = {k: v.float() for k, v in given.items() if k in own and own[k].shape == v.shape}
+    missing = model.load_state_dict(kept, strict=False).missing_keys
+    with torch.no_grad():
+        for name in missing:
+            if ".decoder.layers." in name and name.endswith(("o_proj.weight", "down_proj.weight")):
+                model.get_parameter(name).zero_()
+    return missing
 
 
 def generation_config(sampling: dict) -> GenerationConfig:
