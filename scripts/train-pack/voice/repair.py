@@ -90,7 +90,7 @@ def train(options: argparse.Namespace) -> None:
     dia.GUIDED[:] = [(c.ALIGNMENT_LAYER, c.ALIGNMENT_HEAD)] + ([(3, 0)] if options.layers > 3 else [])
     watch, ema = dia.Watch(model), copy.deepcopy(model).eval().requires_grad_(False)
     optimiser = torch.optim.AdamW(groups(model, kept), lr=options.peak, betas=(0.9, 0.97), weight_decay=0.02)
-    weights, generator = torch.tensor(dia.CHANNEL_WEIGHTS), torch.Generator().manual_seed(5)
+    weights = torch.tensor(dia.CHANNEL_WEIGHTS)
     lines, random = Lines(sorted(options.data.glob("codes-*.npz"))), np.random.default_rng(7)
     step, used = 0, 0.0
     if options.resume:
@@ -106,7 +106,7 @@ def train(options: argparse.Namespace) -> None:
             group["lr"] = rate * group["scale"]
         length = int(random.choice(LENGTHS, p=EARLY if done < 0.3 else LATE))
         data = {k: torch.from_numpy(v) for k, v in batch(lines, random, options.frames, length).items()}
-        result = dia.forward_loss(model, watch, data, weights, generator)
+        result = dia.forward_loss(model, watch, data, weights)
         loss = result["main"] + (0.5 if done < 0.3 else 0.15) * result["guided"]
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
