@@ -12,8 +12,14 @@ renice=""
 nice -n -5 true 2>/dev/null && [ -z "${PICTURE_TINY:-}" ] && renice="nice -n -5"
 exec 9>"$TRAIN_DIR/lock"
 flock -n 9 || { echo "a picture training already runs in $TRAIN_DIR"; exit 0; }
-for stage in text vae judge latents unet; do
-  for try in 1 2 3 4; do
+# While the VAE trains, other processors make the clips' scenes and compile the UNet's step.
+stages="text vae judge latents unet"
+[ -n "${PICTURE_FROM:-}" ] && stages="import $stages"
+for stage in $stages; do
+  if [ "$stage" = vae ] && [ ! -e "$TRAIN_DIR/vae.done" ]; then
+    for ahead in rows warm; do "$python" "$here/picture/train.py" "$ahead" >>"$TRAIN_DIR/out.txt" 2>&1 9>&- & done
+  fi
+  for try in 1 2 3 4 5 6; do
     $renice "$python" "$here/picture/train.py" "$stage" >>"$TRAIN_DIR/out.txt" 2>&1 && break
     echo "$(date +%T) stage $stage ended with an error (try $try): $(tail -n 1 "$TRAIN_DIR/out.txt")" >>"$TRAIN_DIR/log.txt"
     sleep 1

@@ -144,7 +144,7 @@ def run_sample(args):
     if config.TINY:
         rows, steps, frames = rows[::50], 2, 8
     unet, owner, _, _ = models.build_unet()
-    saved = state.load("unet")
+    saved = state.load("unet") or state.load("unet_start")
     unet.load_state_dict(saved["ema"])
     unet = unet.to(DEVICE, dtype).eval()
     text, tok, vae = stage_text.load_frozen(), tokenizer.Tokenizer(config.TRAIN_DIR / "tokenizer"), stage_vae.load_frozen(dtype)
@@ -194,7 +194,7 @@ def main():
     sub.add_parser("prompts")
     s = sub.add_parser("sample")
     s.add_argument("--out", type=Path, required=True)
-    s.add_argument("--guidance", default="4,2.5,6", help="values to try; the first is the one that counts")
+    s.add_argument("--guidance", default="2.5,1.8,4", help="values to try; the first is the one that counts")
     s.add_argument("--steps", type=int, default=20)
     s.add_argument("--frames", type=int, default=16)
     j = sub.add_parser("judge")

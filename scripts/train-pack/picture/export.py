@@ -17,7 +17,7 @@ PICTURE = {
     "picture": {
         "family": "sdxl", "native": {"width": 256, "height": 256}, "sizes": [[256, 256]], "multiple_of": 64,
         "frames": {"min": 8, "max": 32, "default": 16, "window": 16, "overlap": 4}, "fps": {"default": 8}, "steps": {"default": 20, "max": 75},
-        "guidance_scale": {"default": 4.0}, "scheduler_preset": "toon", "max_tokens": config.MAX_TOKENS,
+        "guidance_scale": {"default": 2.5}, "scheduler_preset": "toon", "max_tokens": config.MAX_TOKENS,
     },
     "characters": {
         "temo": {
@@ -56,8 +56,8 @@ def main():
     args = p.parse_args()
     torch.manual_seed(config.SEED)
     get = (lambda name: None) if args.random else load
-    vae, text, unet = get("vae"), get("text"), get("unet")
-    models.write_pack(args.out, vae and vae["ema"], text and (text["one"], text["two"]), unet and unet["ema"], vae["scaling"] if vae else 1.0)
+    vae, text, unet = get("vae") or get("vae_start"), get("text"), get("unet") or get("unet_start")
+    models.write_pack(args.out, vae and vae["ema"], text and (text["one"], text["two"]), unet and unet["ema"], vae.get("scaling", 1.0) if vae else 1.0)
     part = dict(PICTURE, trained={"vae": bool(vae), "text": bool(text), "unet": unet["step"] if unet else 0})
     (args.out / "picture-part.json").write_text(json.dumps(part, indent=1) + "\n")
     total = sum(f.stat().st_size for f in args.out.rglob("*") if f.suffix in (".safetensors", ".json") and f.parts[-2] not in ("dia", "dac"))

@@ -59,7 +59,7 @@ def run(seconds, deadline):
 
     setup(3)
     clock = Clock(seconds, 0, deadline)
-    frames, labels = stage_vae.frame_pool(32 if config.TINY else 16_000, config.SEED + 2)
+    frames, labels, _ = stage_vae.frame_pool(32 if config.TINY else 16_000, config.SEED + 2)
     small = torch.cat([(shrink(frames[i : i + 512].float() / 255) * 255).to(torch.uint8) for i in range(0, len(frames), 512)])
     del frames
     judge = Judge().to(DEVICE).train()

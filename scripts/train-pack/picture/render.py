@@ -6,6 +6,7 @@ import math
 import random
 
 import torch
+import torch.nn.functional as F
 
 import characters
 import places
@@ -42,8 +43,8 @@ def _clip_numbers(scene: Scene, seed: int) -> dict:
     return out
 
 
-def render(scenes: list[Scene], seeds: list[int], frames: int, device, size: int = SIZE, start: int = 0) -> torch.Tensor:
-    """-> float [N*frames, 3, size, size] in 0..1, clip after clip."""
+def render(scenes: list[Scene], seeds: list[int], frames: int, device, size: int = SIZE, start: int = 0, mask: bool = False):
+    """-> float [N*frames, 3, size, size] in 0..1, clip after clip; with `mask` also bool [N*frames, 32, 32]: where the characters are."""
     clips = [_clip_numbers(s, k) for s, k in zip(scenes, seeds)]
     n, total = len(clips), len(clips) * frames
     step = torch.arange(start, start + frames, device=device).repeat(n) / FPS
@@ -57,6 +58,7 @@ def render(scenes: list[Scene], seeds: list[int], frames: int, device, size: int
         part = canvas.subset(index)
         places.DRAW[PLACE_NAMES[i]](part, {k: v[index] for k, v in P.items()})
         canvas.restore(index, part)
+    empty = canvas.rgb.clone() if mask else None
     for slot in (0, 1):
         for kind, draw in characters.DRAW.items():
             rows = [i for i, c in enumerate(clips) if len(c["actors"]) > slot and c["actors"][slot]["kind"] == kind]
@@ -76,7 +78,10 @@ def render(scenes: list[Scene], seeds: list[int], frames: int, device, size: int
             cool = part.rgb * constant((0.78, 0.82, 0.98), device).reshape(1, 3, 1, 1)
             part.rgb = torch.where(changed, cool, part.rgb)
             canvas.close(index, part)
-    return canvas.rgb.clamp_(0, 1)
+    if not mask:
+        return canvas.rgb.clamp_(0, 1)
+    changed = ((canvas.rgb - empty).abs().sum(1, keepdim=True) > 0.02).float()
+    return canvas.rgb.clamp_(0, 1), F.avg_pool2d(changed, size // 32)[:, 0] > 0.1
 
 
 def sheet(frames: torch.Tensor, columns: int, path, scale: int = 1):

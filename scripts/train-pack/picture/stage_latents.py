@@ -1,6 +1,7 @@
 """Stage 4: renders clips with the frozen VAE at hand and keeps their latents, prompts and kinds."""
 
 import torch
+import torch.nn.functional as F
 
 import config
 import data
@@ -12,19 +13,28 @@ from trainer import DEVICE, Clock, Every, memory, setup, state
 VARIANTS = 6
 
 
-@torch.no_grad()
-def run(seconds, deadline):
-    count = 40 if config.TINY else 16_000
-    rows = data.clip_rows(count, config.SEED + 3, VARIANTS)
+def rows_ahead(seconds, deadline):
+    """Scenes and token ids: made by other processors while the GPU trains the VAE."""
+    count = 40 if config.TINY else 24_000
+    rows = data.clip_rows(count, config.SEED + 3 + (50 if state.path("unet_start").exists() else 0), VARIANTS)
     tok = tokenizer.Tokenizer(config.TRAIN_DIR / "tokenizer")
     ids = tok([t for r in rows for t in r[2]]).to(torch.int16).reshape(len(rows), VARIANTS, -1)
+    state.save("rows", {"rows": rows, "ids": ids})
+
+
+@torch.no_grad()
+def run(seconds, deadline):
+    if state.load("rows") is None:
+        rows_ahead(seconds, deadline)
+    ahead = state.load("rows")
+    rows, ids = ahead["rows"], ahead["ids"]
     setup(4)
     clock = Clock(seconds, 0, deadline)
     vae = stage_vae.load_frozen(torch.bfloat16)
     tell = Every(10)
     # Clips of 16 and of 32 frames take turns (three of four are short), so that stopping early keeps the mix.
     chunk = 2 if DEVICE == "cpu" else 64
-    out = {16: [], 32: []}
+    out, masks = {16: [], 32: []}, {16: [], 32: []}
     index = {16: [], 32: []}
     i = turn = 0
     while i < len(rows) and not (clock.done and out[32]):
@@ -32,10 +42,12 @@ def run(seconds, deadline):
         turn += 1
         n = chunk if length == 16 else chunk // 2
         part = rows[i : i + n]
-        x = render.render([r[1] for r in part], [r[3] for r in part], length, DEVICE)
+        x, mask = render.render([r[1] for r in part], [r[3] for r in part], length, DEVICE, mask=True)
         x = (x * 2 - 1).to(torch.bfloat16)
         z = torch.cat([vae.encode(x[k : k + 192]).latent_dist.mean for k in range(0, len(x), 192)])
         out[length].append(z.to(torch.float16).unflatten(0, (len(part), length)).cpu())
+        grid = F.adaptive_max_pool2d(mask[:, None].float(), config.LATENT)[:, 0]
+        masks[length].append(grid.to(torch.uint8).unflatten(0, (len(part), length)).cpu())
         index[length] += range(i, i + len(part))
         i += len(part)
         if tell():
@@ -43,7 +55,7 @@ def run(seconds, deadline):
     pool = {}
     for length in (16, 32):
         k = torch.tensor(index[length])
-        pool[length] = {"z": torch.cat(out[length]), "ids": ids[k], "kind": torch.tensor([rows[j][0] for j in index[length]])}
+        pool[length] = {"z": torch.cat(out[length]), "mask": torch.cat(masks[length]), "ids": ids[k], "kind": torch.tensor([rows[j][0] for j in index[length]])}
     sample = torch.cat([p["z"][:64].float().flatten(0, 1) for p in pool.values()])
     state.save("latents", pool)
     state.log(f"latents done: {i} clips ({len(pool[16]['z'])} of 16 and {len(pool[32]['z'])} of 32 frames), std {sample.std((0, 2, 3)).tolist()}")

@@ -4,7 +4,10 @@ Every clip is of one kind and weighs the adapters its own way: no adapter (child
 or both at 0.5. The shared weights learn to draw everything; which character appears is up to the adapters.
 """
 
+import json
 import os
+import threading
+import time
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +21,7 @@ import sample
 import stage_text
 import stage_vae
 import tokenizer
+from speed import Ladder, Step
 from trainer import DEVICE, Clock, Every, Master, memory, setup, state
 
 BATCH = int(os.environ.get("PICTURE_BATCH", "64"))
@@ -46,15 +50,15 @@ def alphas():
 class Pool:
     def __init__(self):
         saved = state.load("latents")
-        keep = lambda p: {"z": p["z"].to(DEVICE), "ids": p["ids"].to(DEVICE), "kind": p["kind"].to(DEVICE)}
+        keep = lambda p: {"z": p["z"].to(DEVICE), "ids": p["ids"].to(DEVICE), "kind": p["kind"].to(DEVICE), "mask": p["mask"].to(DEVICE)}
         self.parts = {k: keep(p) for k, p in saved.items()}
 
     def batch(self, frames, n):
-        """-> latents [n,frames,C,h,w], token ids [n,48], kind [n]; windows of the long clips where they fit."""
+        """-> latents [n,frames,C,h,w], token ids [n,48], kind [n], where the characters are [n,frames,h,w]; windows of the long clips where they fit."""
         lengths = [k for k in self.parts if k >= frames]
         weights = torch.tensor([float(len(self.parts[k]["z"])) for k in lengths])
         share = torch.multinomial(weights, n, True).bincount(minlength=len(lengths)).tolist()
-        zs, ids, kinds = [], [], []
+        zs, ids, kinds, masks = [], [], [], []
         for k, m in zip(lengths, share):
             if not m:
                 continue
@@ -65,7 +69,8 @@ class Pool:
             zs.append(p["z"][i[:, None], window])
             ids.append(p["ids"][i, torch.randint(0, p["ids"].shape[1], (m,), device=DEVICE)].long())
             kinds.append(p["kind"][i])
-        return torch.cat(zs), torch.cat(ids), torch.cat(kinds)
+            masks.append(p["mask"][i[:, None], window])
+        return torch.cat(zs), torch.cat(ids), torch.cat(kinds), torch.cat(masks)
 
 
 def adapter_scales(kind):
@@ -74,12 +79,71 @@ def adapter_scales(kind):
     return table[kind] * (1 + 0.1 * (torch.rand(len(kind), 2, device=DEVICE) * 2 - 1))
 
 
+def loss_function(unet, owner):
+    """Mean squared error of v, weighted by [N,1,F,h,w]; everything random is made outside, so that it can be a CUDA graph."""
+
+    def loss_of(x, target, weight, step, hidden, pooled, time_ids, scales):
+        owner["scales"] = scales
+        added = {"text_embeds": pooled, "time_ids": time_ids}
+        v = unet(x, step, hidden.repeat_interleave(x.shape[2], 0), added_cond_kwargs=added).sample
+        return (weight * (v.float() - target).square()).mean()
+
+    return loss_of
+
+
+def warm(seconds, deadline):
+    """Compiles the training step with made-up numbers while the VAE trains, so that the stage itself finds it in the compiler's cache; strikes `compile` out where that fails."""
+    mark, failed = config.TRAIN_DIR / "unet.mode", json.dumps({"compile": {"starts": 1, "works": False}})
+    if DEVICE != "cuda" or mark.exists() or os.environ.get("PICTURE_SPEED"):
+        return
+    mark.write_text(failed)
+    guard = threading.Timer(240, lambda: os._exit(3))
+    guard.daemon = True
+    guard.start()
+    setup(5)
+    unet, owner, _, _ = models.build_unet()
+    t = Master(unet, 1e-4)
+    n, shape = BATCH, (BATCH, config.LATENT_CHANNELS, 16, config.LATENT, config.LATENT)
+    make = lambda *size, dtype=torch.bfloat16: torch.randn(*size, device=DEVICE, dtype=dtype)
+    inputs = {
+        "x": make(*shape), "target": make(*shape, dtype=torch.float32), "weight": torch.ones(n, 1, *shape[2:], device=DEVICE), "step": torch.full((n,), 500.0, device=DEVICE),
+        "hidden": make(n, config.MAX_TOKENS, 2 * config.TEXT_WIDTH), "pooled": make(n, config.TEXT_WIDTH), "scales": adapter_scales(torch.ones(n, dtype=torch.long, device=DEVICE)),
+        "time_ids": torch.tensor([config.TIME_IDS], device=DEVICE, dtype=torch.bfloat16).expand(n, -1),
+    }
+    inputs = {k: inputs[k] for k in ("x", "target", "weight", "step", "hidden", "pooled", "time_ids", "scales")}
+    start = time.time()
+    forward = Step(loss_function(unet, owner), t.live, "compile")
+    forward(inputs)
+    torch.cuda.synchronize()
+    ready = time.time()
+    for _ in range(10):
+        forward(inputs)
+    torch.cuda.synchronize()
+    mark.unlink()
+    state.log(f"unet: compiled ahead in {ready - start:.0f} s; a step takes {(time.time() - ready) * 100:.0f} ms beside the VAE's training")
+
+
+class Pace:
+    """Steps a second since the last call."""
+
+    def __init__(self, step):
+        self.step, self.time = step, time.time()
+
+    def __call__(self, step):
+        steps, seconds = step - self.step, time.time() - self.time
+        self.step, self.time = step, time.time()
+        return steps / max(1e-3, seconds)
+
+
 def run(seconds, deadline):
     setup(5)
     saved = state.load("unet")
     spent = saved["spent"] if saved else 0.0
     clock = Clock(spent + seconds, spent, deadline)  # `seconds` is what is left of the run
     unet, owner, _, _ = models.build_unet()
+    start = state.load("unet_start")
+    if start and not saved:
+        unet.load_state_dict(start["ema"])
     t = Master(unet, float(os.environ.get("PICTURE_LR", "8e-4")), ema=0.9985)
     if saved:
         t.restore(saved)
@@ -90,14 +154,17 @@ def run(seconds, deadline):
     batch = 2 if config.TINY else BATCH
     params = sum(p.numel() for p in unet.parameters()) / 1e6
     state.log(f"unet: {params:.2f} M parameters with adapters, batch {batch}, from step {t.step}, {clock.end - clock.start - clock.spent:.0f} s left")
-    tell, keep, show = Every(10), Every(75), Every(120)
-    average = None
+    ladder = Ladder("unet", DEVICE)
+    forward = Step(loss_function(unet, owner), t.live, ladder.mode)
+    tell, keep, show, first = Every(10), Every(75), Every(270), True
+    average, pace = None, Pace(t.step)
     rng = random.Random(config.SEED + t.step)
     time_ids = torch.tensor([config.TIME_IDS], device=DEVICE, dtype=torch.bfloat16)
     while not clock.done or t.step < 2:
-        frames = rng.choices([16, 32, 8, 24], [0.76, 0.12, 0.06, 0.06])[0]
+        frames = 16 if first else rng.choices([16, 32, 8, 24], [0.82, 0.1, 0.04, 0.04])[0]
+        first = False
         n = max(1, batch * 16 // frames)
-        z, ids, kind = pool.batch(frames, n)
+        z, ids, kind, mask = pool.batch(frames, n)
         x0 = z.float().permute(0, 2, 1, 3, 4)
         with torch.no_grad():
             hidden, pooled = models.encode_text(*text, ids)
@@ -112,24 +179,20 @@ def run(seconds, deadline):
         noise = torch.randn_like(x0)
         x = alpha.sqrt() * x0 + (1 - alpha).sqrt() * noise
         target = alpha.sqrt() * noise - (1 - alpha).sqrt() * x0
-        owner["scales"] = adapter_scales(kind)
-        added = {"text_embeds": pooled, "time_ids": time_ids.expand(n, -1)}
-        try:
-            v = unet(x.to(torch.bfloat16), step.float(), hidden.repeat_interleave(frames, 0), added_cond_kwargs=added).sample
-            loss = F.mse_loss(v.float(), target)
-            loss.backward()
-        except torch.OutOfMemoryError:
-            v = loss = None
-            for p in t.live:
-                p.grad = None
-            torch.cuda.empty_cache()
-            batch = max(8, batch * 3 // 4)
-            state.log(f"out of memory: batch {batch} from now on")
-            continue
-        t.update(clock.cosine(0.02))
-        average = loss.detach() if average is None else average.lerp(loss.detach(), 0.02)
+        # The parts that show a character count three times: small as they are, they are what is looked at.
+        weight = 1 + 2 * mask[:, None].float()
+        inputs = {
+            "x": x.to(torch.bfloat16), "target": target, "weight": weight / weight.mean(), "step": step.float(), "hidden": hidden, "pooled": pooled,
+            "time_ids": time_ids.expand(n, -1), "scales": adapter_scales(kind),
+        }
+        loss, grads = forward(inputs)
+        t.update(clock.cosine(0.02), grads)
+        if t.step % 20 == 2:
+            loss.item()
+            ladder.works()
+        average = loss.detach().clone() if average is None else average.lerp(loss.detach(), 0.02)
         if tell():
-            state.log(f"unet step {t.step} loss {average.item():.4f} {clock.fraction:.0%} {t.step / max(1, clock.spent):.1f} step/s {memory()}")
+            state.log(f"unet step {t.step} loss {average.item():.4f} {clock.fraction:.0%} {pace(t.step):.1f} step/s {memory()}")
             state.status(stage="unet", step=t.step, loss=round(average.item(), 4), fraction=round(clock.fraction, 3))
         if keep():
             state.save("unet", {**t.state(), "spent": clock.spent})

@@ -1,5 +1,6 @@
 """Runs one stage, or lists them: `python train.py STAGE`. gpu-picture.sh calls it for each stage in order."""
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -10,7 +11,8 @@ import state
 from trainer import deadline
 
 # Share of the whole time; the UNet takes all that is left but the evaluation's reserve.
-SHARE = {"text": 0.045, "vae": 0.23, "judge": 0.03, "latents": 0.10}
+FROM = bool(os.environ.get("PICTURE_FROM"))
+SHARE = {"import": 0.0, "rows": 0.0, "warm": 0.0, "text": 0.045, "vae": 0.18 if FROM else 0.23, "judge": 0.02 if FROM else 0.03, "latents": 0.11 if FROM else 0.10}
 RESERVE = 75 / 60
 
 
@@ -26,6 +28,12 @@ def main():
         from stage_text import run
     elif name == "vae":
         from stage_vae import run
+    elif name == "import":
+        from stage_import import run
+    elif name == "rows":
+        from stage_latents import rows_ahead as run
+    elif name == "warm":
+        from stage_unet import warm as run
     elif name == "judge":
         from judge import run
     elif name == "latents":
@@ -33,13 +41,14 @@ def main():
     elif name == "unet":
         from stage_unet import run
     else:
-        sys.exit("stages: text vae judge latents unet")
+        sys.exit("stages: import text rows warm vae judge latents unet")
     left = train_end - time.time()
     seconds = SHARE[name] * total if name in SHARE else max(5.0, left)
     # A stage that starts late still gets a little, so that everything after it has something to stand on.
     limit = None if name in SHARE else max(train_end, time.time() + 5)
     state.log(f"== {name}: {seconds:.0f} s, {end - time.time():.0f} s to the end of the run")
-    state.status(stage=name, seconds=round(seconds))
+    if name not in ("rows", "warm"):
+        state.status(stage=name, seconds=round(seconds))
     run(seconds, limit)
     mark.touch()
 

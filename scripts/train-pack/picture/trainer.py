@@ -38,9 +38,10 @@ class Master:
         self.lr, self.decay, self.step = lr, ema, 0
 
     @torch.no_grad()
-    def update(self, lr_scale, clip=1.0):
-        pairs = [(m, p) for m, p in zip(self.master, self.live) if p.grad is not None]
-        flat = torch.cat([p.grad.reshape(-1) for _, p in pairs]).float()
+    def update(self, lr_scale, grads, clip=1.0):
+        """One AdamW step with the gradients of `live` (None: none), which are only read."""
+        pairs = [(m, g) for m, g in zip(self.master, grads) if g is not None]
+        flat = torch.cat([g.reshape(-1) for _, g in pairs]).float()
         norm = flat.norm()
         # A step with an infinite or NaN gradient is worth nothing: it becomes a step of zeros (without waiting for the GPU).
         scale = torch.where(torch.isfinite(norm), (clip / (norm + 1e-6)).clamp(max=1.0), torch.zeros_like(norm))
@@ -52,8 +53,6 @@ class Master:
             group["lr"] = self.lr * lr_scale * warm
         self.optimizer.step()
         torch._foreach_copy_(self.live, self.master)
-        for p in self.live:
-            p.grad = None
         self.step += 1
         d = min(self.decay, (1 + self.step) / (10 + self.step))
         torch._foreach_lerp_(self.ema, [m.detach() for m in self.master], 1 - d)
