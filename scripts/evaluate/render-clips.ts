@@ -64,11 +64,13 @@ if (values.out === undefined) throw new Error("--out: name the folder for the cl
 const out = resolve(values.out);
 mkdirSync(out, { recursive: true });
 const prompts = JSON.parse(readFileSync(values.prompts, "utf8")) as EvaluationPrompt[];
-const manifest = spread(prompts, Number(values.count)).map((row, i) => {
-  const file = `${String(i).padStart(3, "0")}.mp4`;
+const manifest: object[] = [];
+for (const row of spread(prompts, Number(values.count))) {
+  const file = `${String(manifest.length).padStart(3, "0")}.mp4`;
   render(row, join(out, file));
   console.log(`${file}  ${row.prompt}`);
-  return { prompt: row.prompt, characters: row.characters, place: row.place, file };
-});
-writeFileSync(join(out, "manifest.json"), `${JSON.stringify(manifest, null, 1)}\n`);
+  manifest.push({ prompt: row.prompt, characters: row.characters, place: row.place, file });
+  // Written after every clip: a run that is interrupted can be measured too.
+  writeFileSync(join(out, "manifest.json"), `${JSON.stringify(manifest, null, 1)}\n`);
+}
 console.log(`${manifest.length} clips: ${join(out, "manifest.json")}`);
