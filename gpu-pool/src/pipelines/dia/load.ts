@@ -5,7 +5,7 @@ import { loadDacModel, loadDiaModel } from "./model.ts";
 import { voiceSettings } from "./settings.ts";
 import { BATCH, modelText, type SpeakerSetup, speak } from "./speak.ts";
 import type { DiaVoice, LoadDiaOptions, SpeakOptions, VoicePack } from "./types.ts";
-import { encodeReference, packReferences, type VoicePromptCodes } from "./voice-prompts.ts";
+import { encodePackReference, packReferences, type VoicePromptCodes } from "./voice-prompts.ts";
 
 /**
  * Loads the voice of a pack: Dia, DAC and the reference clips of its characters.
@@ -35,7 +35,7 @@ export async function loadDia(pack: VoicePack, options: LoadDiaOptions): Promise
   const settings = voiceSettings(pack, dia, dac);
   const packPrompts = new Map<string, VoicePromptCodes>();
   for (const reference of await packReferences(pack)) {
-    const encoded = await encodeReference(dac, reference);
+    const encoded = await encodePackReference(dac, reference);
     const transcript = modelText(settings, encoded.transcript);
     packPrompts.set(reference.character, { ...encoded, transcript });
   }

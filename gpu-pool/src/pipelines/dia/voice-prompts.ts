@@ -40,6 +40,16 @@ export async function encodeReference(dac: DacModel, reference: VoiceReference):
   return { codes, transcript: reference.transcript.trim() };
 }
 
+/** Encodes a pack's own clip as it is: it was made for the model, level and pauses included. */
+export async function encodePackReference(
+  dac: DacModel,
+  reference: VoiceReference,
+): Promise<VoicePromptCodes> {
+  const { samples, sampleRate } = readWav(reference.wav);
+  const codes = await encodeSamples(dac, resample(samples, sampleRate, dac.config.sampleRate));
+  return { codes, transcript: reference.transcript.trim() };
+}
+
 /** The clips that a pack pins its characters' voices with. */
 export async function packReferences(pack: VoicePack): Promise<VoiceReference[]> {
   const references: VoiceReference[] = [];
