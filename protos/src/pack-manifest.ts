@@ -37,6 +37,8 @@ export const VoiceManifest = z.object({
   top_p: z.object({ default: z.number() }),
   top_k: z.object({ default: z.int() }),
   chunk_seconds: z.object({ min: z.number(), max: z.number() }),
+  /** Most lines that the model speaks well in one go; without it, as many as fit. */
+  lines_per_chunk: z.int().positive().optional(),
   /** Decoder cross-attention head whose weights follow the text: timing of the lines. */
   alignment_head: z.object({ layer: z.int().min(0), head: z.int().min(0) }).optional(),
   characters_per_second: z.number().positive().default(14),

@@ -46,6 +46,11 @@ describe("chunks", () => {
     expect(chunks.map(({ segments }) => segments.length)).toEqual([1, 2]);
   });
 
+  test("a model that speaks one line at a time gets one line at a time", () => {
+    const lines = [line("Hi there."), line("Hello.", "felfel", 2)];
+    expect(texts(lines, { ...limits, maxLines: 1 })).toEqual([["1:Hi there."], ["2:Hello."]]);
+  });
+
   test("a third character gets the free voice, or a chunk of its own", () => {
     const own = { ...limits, sharedVoices: false };
     const lines = [line("One."), line("Two.", "zed"), line("Three.", "felfel", 2), line("Four.")];

@@ -27,6 +27,7 @@ export interface PlanLimits {
   readonly maxSeconds: number;
   readonly charactersPerSecond: number;
   readonly maxWords?: number;
+  readonly maxLines?: number | undefined;
   readonly maxBytes?: number;
   /** Characters that prefer the same voice share it; otherwise the second one gets the other voice. */
   readonly sharedVoices: boolean;
@@ -84,6 +85,8 @@ function chunkSeconds(segments: readonly PlannedSegment[], limits: PlanLimits): 
 
 function fits(segments: readonly PlannedSegment[], limits: PlanLimits): boolean {
   if (segments.length === 1) return true;
+  if (new Set(segments.map(({ line }) => line)).size > (limits.maxLines ?? Number.POSITIVE_INFINITY))
+    return false;
   const words = segments.reduce((sum, { text }) => sum + text.split(" ").length + 1, 0);
   const bytes = segments.reduce((sum, { text }) => sum + byteLength(text) + 3, 0);
   return (

@@ -31,6 +31,7 @@ export function voiceSettings(pack: VoicePack, dia: DiaModel, dac: DacModel): Vo
     limits: {
       minSeconds: voice.chunk_seconds.min,
       maxSeconds: voice.chunk_seconds.max,
+      maxLines: voice.lines_per_chunk,
       charactersPerSecond: voice.characters_per_second ?? 14,
       maxBytes: dia.config.encoder.max_position_embeddings - 8,
       ...(spaces ? { maxWords: spaces.count } : {}),
