@@ -16,7 +16,9 @@ def sample_logits(logits: torch.Tensor, settings: dict, generator: torch.Generat
         guided = conditional + guidance * (conditional - unconditional)
         keep = torch.zeros_like(guided, dtype=torch.bool).scatter_(-1, guided.topk(top_k, -1).indices, True)
         logits = conditional.masked_fill(~keep, -torch.inf)
-        empty = torch.isinf(logits[..., : c.EOS]).all(-1) & torch.isinf(logits[..., c.EOS])
+        ending = torch.isinf(logits[..., c.EOS])
+        ending[:, 1:] = True  # only channel 0 may end
+        empty = torch.isinf(logits[..., : c.EOS]).all(-1) & ending
         logits = torch.where(empty[..., None], conditional, logits)
     else:
         logits = logits.clone()
