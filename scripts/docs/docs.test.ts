@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join, relative } from "node:path";
+import { dirname, join } from "node:path";
 import { startHarness } from "@cartoon/edge/test/harness";
 import { root } from "../lib/root.ts";
 import { anchorsOf, documents, examplesOf, type Link, linksOf, pathsOf } from "./markdown.ts";
@@ -29,13 +29,9 @@ async function run(script: string): Promise<{ code: number; output: string }> {
   return { code: await child.exited, output: `${out}${error}` };
 }
 
-/** Made from trained weights and from a browser: not there in a tree that has neither. */
-const GENERATED = /^(docs\/form\.png|gpu-pool\/packs\/toon\/(README\.md|contact-sheet\.png))$/;
-
 function missing({ file, target }: Link, base: string): boolean {
   const [path = "", anchor] = target.split("#");
   const full = path === "" ? join(root, file) : join(base, path);
-  if (GENERATED.test(relative(root, full)) && !existsSync(full)) return false;
   if (!existsSync(full)) return true;
   return anchor !== undefined && full.endsWith(".md") && !anchorsOf(full).has(anchor);
 }

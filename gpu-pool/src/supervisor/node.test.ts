@@ -207,7 +207,7 @@ describe("stopping", () => {
   test("a deadline that passes ends the attempt for good", async () => {
     const outcome = await run(
       node.client,
-      request("late", { clip: longClip }, { deadline_ms: Date.now() + 30 }),
+      request("overdue", { clip: longClip }, { deadline_ms: Date.now() + 30 }),
     );
     expect(last(outcome)?.failed).toMatchObject({ code: "deadline_exceeded", retryable: false });
   });
