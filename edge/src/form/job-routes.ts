@@ -1,10 +1,10 @@
 import { cancel, getJob, type Job, type Reader } from "@cartoon/db";
 import { isTerminal } from "@cartoon/protos";
 import type { Context } from "hono";
-import { linksFor } from "../dialects/native/links.ts";
 import { ApiError } from "../errors/table.ts";
 import type { App, AppEnv } from "../hono.ts";
 import { checkScope } from "../middleware/require-scope.ts";
+import { linksFor } from "../renders/links.ts";
 import { toRender } from "../renders/view.ts";
 import type { Services } from "../services.ts";
 import { type JobActions, jobPage } from "./job-page.ts";

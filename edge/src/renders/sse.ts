@@ -24,22 +24,27 @@ export function sseResponse(
   source: (signal: AbortSignal) => AsyncGenerator<JobEvent | undefined>,
   options: SseOptions,
 ): Response {
+  return eventStream(options.stopping, async function* (signal) {
+    yield encoder.encode(`retry: ${options.retryMs ?? 2000}\n\n`);
+    for await (const event of source(signal)) {
+      const chunk = event === undefined ? KEEPALIVE : options.format(event);
+      if (chunk) yield chunk;
+    }
+  });
+}
+
+/** A response of server-sent events from ready-made frames; the source's signal fires when the client has gone. */
+export function eventStream(
+  stopping: AbortSignal,
+  frames: (signal: AbortSignal) => AsyncGenerator<string | Uint8Array>,
+): Response {
   const gone = new AbortController();
-  const signal = AbortSignal.any([gone.signal, options.stopping]);
-  const events = source(signal);
+  const source = frames(AbortSignal.any([gone.signal, stopping]));
   const body = new ReadableStream<Uint8Array>({
-    start: (controller) => controller.enqueue(encoder.encode(`retry: ${options.retryMs ?? 2000}\n\n`)),
     async pull(controller) {
-      try {
-        for (;;) {
-          const { done, value } = await events.next();
-          if (done) return controller.close();
-          const chunk = value === undefined ? KEEPALIVE : options.format(value);
-          if (chunk) return controller.enqueue(chunk);
-        }
-      } catch (error) {
-        controller.error(error);
-      }
+      const { done, value } = await source.next();
+      if (done) controller.close();
+      else controller.enqueue(typeof value === "string" ? encoder.encode(value) : value);
     },
     cancel: () => gone.abort(),
   });

@@ -1,8 +1,8 @@
 import { getJob, type JobEvent, type JobWithResults } from "@cartoon/db";
 import { isTerminal } from "@cartoon/protos";
 import { followEvents } from "../../renders/live.ts";
+import { eventStream } from "../../renders/sse.ts";
 import type { Services } from "../../services.ts";
-import { eventStream } from "../shared/event-stream.ts";
 import { toPrediction } from "./view.ts";
 
 const KEEPALIVE_MS = 15_000;

@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { Principal, Scope } from "../../auth/principal.ts";
 import { toApiError } from "../../errors/problem.ts";
 import { checkScope } from "../../middleware/require-scope.ts";
+import { linksFor } from "../../renders/links.ts";
 import { waitForJob } from "../../renders/live.ts";
 import { submitRender } from "../../renders/submit.ts";
 import { toRender } from "../../renders/view.ts";
@@ -110,11 +111,10 @@ export function mcpServer(services: Services, caller: Caller): McpServer {
 }
 
 async function summary(services: Services, job: JobWithResults, origin: string) {
-  const { id, status, stage, progress, error, warnings, results, spec } = await toRender(job, {
-    store: services.store,
-    origin,
-    expiresInSeconds: services.config.urlTtlSeconds,
-  });
+  const { id, status, stage, progress, error, warnings, results, spec } = await toRender(
+    job,
+    linksFor(services, origin),
+  );
   const seed = spec.clip?.seed ?? spec.speech?.seed;
   return {
     id,

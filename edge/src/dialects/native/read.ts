@@ -3,10 +3,10 @@ import { JOB_STATUSES } from "@cartoon/protos";
 import { createRoute, z } from "@hono/zod-openapi";
 import { type App, json, problems } from "../../hono.ts";
 import { principalOf, requireScope } from "../../middleware/require-scope.ts";
+import { linksFor } from "../../renders/links.ts";
 import { waitForJob } from "../../renders/live.ts";
 import { toRender } from "../../renders/view.ts";
 import type { Services } from "../../services.ts";
-import { linksFor } from "./links.ts";
 import { IdParam, RenderView, WaitQuery } from "./schema.ts";
 
 const tags = ["Renders"];

@@ -5,11 +5,11 @@ import { type App, json, ProblemSchema, problems } from "../../hono.ts";
 import { jsonBody } from "../../middleware/json-body.ts";
 import { principalOf, requireScope } from "../../middleware/require-scope.ts";
 import { parseIdempotencyKey } from "../../renders/idempotency-key.ts";
+import { linksFor } from "../../renders/links.ts";
 import { RenderRequest } from "../../renders/request.ts";
 import { submitRender, submitRenders } from "../../renders/submit.ts";
 import { publicId, toRender } from "../../renders/view.ts";
 import type { Services } from "../../services.ts";
-import { linksFor } from "./links.ts";
 import { IdempotencyHeader, IdParam, RenderView } from "./schema.ts";
 
 const body = {

@@ -1,5 +1,6 @@
 import type { Job, JobWithResults } from "@cartoon/db";
 import type { ArtefactName } from "@cartoon/protos";
+import { linksFor } from "../../renders/links.ts";
 import { resultLinks } from "../../renders/view.ts";
 import type { Services } from "../../services.ts";
 
@@ -11,11 +12,7 @@ export async function resultUrls(
   job: Job | JobWithResults,
   origin: string,
 ): Promise<ResultUrls> {
-  const links = await resultLinks(job, "results" in job ? job.results : [], {
-    store: services.store,
-    origin,
-    expiresInSeconds: services.config.urlTtlSeconds,
-  });
+  const links = await resultLinks(job, "results" in job ? job.results : [], linksFor(services, origin));
   return Object.fromEntries(links.map((link) => [link.name, link.url]));
 }
 

@@ -1,4 +1,5 @@
 import type { JobWithResults } from "@cartoon/db";
+import { linksFor } from "../../renders/links.ts";
 import { distinctWarnings, publicId, resultLinks } from "../../renders/view.ts";
 import type { Services } from "../../services.ts";
 import type { Task } from "./contract.ts";
@@ -29,11 +30,7 @@ const seconds = (job: JobWithResults) =>
 
 /** The answer of v5's REST endpoints, media in raw base64, with what v6 adds: id, URLs, warnings. */
 export async function toV5Answer(services: Services, job: JobWithResults, task: Task, origin: string) {
-  const links = await resultLinks(job, job.results, {
-    store: services.store,
-    origin,
-    expiresInSeconds: services.config.urlTtlSeconds,
-  });
+  const links = await resultLinks(job, job.results, linksFor(services, origin));
   const [gif, mp4, audio] = await Promise.all(
     ["clip.gif", "clip.mp4", "speech.wav"].map((name) => base64(services, job, name)),
   );
