@@ -1,8 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { PackManifest, type RenderSpec } from "@cartoon/protos";
-import { type Contract, type Task, V5_REST, V5_RUNPOD, V6 } from "../src/dialects/v5/contract.ts";
-import { parseV5 } from "../src/dialects/v5/parse.ts";
+import {
+  type Contract,
+  type Task,
+  V5_REST,
+  V5_RUNPOD,
+  V6,
+} from "../src/dialects/shared/v5-input/contract.ts";
+import { parseV5 } from "../src/dialects/shared/v5-input/parse.ts";
 import { buildSpec } from "../src/renders/build-spec.ts";
 
 const pack = PackManifest.parse(JSON.parse(readFileSync(new URL("pack.json", import.meta.url), "utf8")));

@@ -1,5 +1,5 @@
 import type { PackManifest } from "@cartoon/protos";
-import { type NumberField, type Task, V6 } from "../v5/contract.ts";
+import { type NumberField, type Task, V6 } from "../shared/v5-input/contract.ts";
 
 /** One input or output as a Gradio component. */
 export interface Component {

@@ -11,7 +11,7 @@ import type { Services } from "../../services.ts";
 import { registerWebhookStyle } from "../../webhooks/styles.ts";
 import { jsonWebhook } from "../shared/json-webhook.ts";
 import { submitInput } from "../shared/submit-input.ts";
-import { V5_RUNPOD } from "../v5/contract.ts";
+import { V5_RUNPOD } from "../shared/v5-input/contract.ts";
 import { parseJob } from "./request.ts";
 import { StreamCursors } from "./stream-cursors.ts";
 import { RUNPOD_STATUS, times, toOutput, toStatus } from "./view.ts";

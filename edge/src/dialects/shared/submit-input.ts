@@ -3,9 +3,9 @@ import type { Principal } from "../../auth/principal.ts";
 import type { RenderRequest } from "../../renders/request.ts";
 import { type SubmitOptions, submitRender } from "../../renders/submit.ts";
 import type { Services } from "../../services.ts";
-import { type Contract, V6 } from "../v5/contract.ts";
-import { parseV5 } from "../v5/parse.ts";
 import { taskOf } from "./task.ts";
+import { type Contract, V6 } from "./v5-input/contract.ts";
+import { parseV5 } from "./v5-input/parse.ts";
 
 export interface InputOptions extends SubmitOptions {
   contract?: Contract;

@@ -1,5 +1,5 @@
 import { ApiError } from "../../errors/table.ts";
-import { TASKS, type Task } from "../v5/contract.ts";
+import { TASKS, type Task } from "./v5-input/contract.ts";
 
 /** The task of an input that may name it; else what its fields suggest. */
 export function taskOf(input: unknown): Task {

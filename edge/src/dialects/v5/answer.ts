@@ -2,7 +2,7 @@ import type { JobWithResults } from "@cartoon/db";
 import { linksFor } from "../../renders/links.ts";
 import { distinctWarnings, publicId, resultLinks } from "../../renders/view.ts";
 import type { Services } from "../../services.ts";
-import type { Task } from "./contract.ts";
+import type { Task } from "../shared/v5-input/contract.ts";
 
 const GIB = 1024 ** 3;
 

@@ -10,10 +10,10 @@ import { parseIdempotencyKey } from "../../renders/idempotency-key.ts";
 import { waitForJob } from "../../renders/live.ts";
 import { submitRender } from "../../renders/submit.ts";
 import type { Services } from "../../services.ts";
+import { TASKS, type Task, V5_REST, V6 } from "../shared/v5-input/contract.ts";
+import { parseV5 } from "../shared/v5-input/parse.ts";
 import { toV5Answer, toV5Pending } from "./answer.ts";
-import { TASKS, type Task, V5_REST, V6 } from "./contract.ts";
 import { describeV5 } from "./openapi.ts";
-import { parseV5 } from "./parse.ts";
 
 // v5 knew 400, 500 and 503 beside success; keys and limits are new and keep their own codes.
 function v5Status(status: number): number {

@@ -1,6 +1,6 @@
 import { z } from "@hono/zod-openapi";
 import type { App } from "../../hono.ts";
-import { NUMBER_FIELDS, TASKS, V6 } from "./contract.ts";
+import { NUMBER_FIELDS, TASKS, V6 } from "../shared/v5-input/contract.ts";
 
 const numbers = Object.fromEntries(
   NUMBER_FIELDS.map((field) => {

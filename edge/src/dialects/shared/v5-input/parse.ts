@@ -1,6 +1,6 @@
 import { MAX_SEED, type PackManifest, type Warning } from "@cartoon/protos";
-import { ApiError } from "../../errors/table.ts";
-import type { RenderRequest } from "../../renders/request.ts";
+import { ApiError } from "../../../errors/table.ts";
+import type { RenderRequest } from "../../../renders/request.ts";
 import { type Contract, NUMBER_FIELDS, type NumberField, type Task } from "./contract.ts";
 
 const KNOWN = new Set<string>([
