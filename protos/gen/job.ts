@@ -16,8 +16,10 @@ import type { JobServiceWatchRequest as _cartoon_v1_JobServiceWatchRequest, JobS
 import type { JobServiceWatchResponse as _cartoon_v1_JobServiceWatchResponse, JobServiceWatchResponse__Output as _cartoon_v1_JobServiceWatchResponse__Output } from './cartoon/v1/JobServiceWatchResponse.ts';
 import type { ListRequest as _cartoon_v1_ListRequest, ListRequest__Output as _cartoon_v1_ListRequest__Output } from './cartoon/v1/ListRequest.ts';
 import type { ListResponse as _cartoon_v1_ListResponse, ListResponse__Output as _cartoon_v1_ListResponse__Output } from './cartoon/v1/ListResponse.ts';
+import type { LoraSource as _cartoon_v1_LoraSource, LoraSource__Output as _cartoon_v1_LoraSource__Output } from './cartoon/v1/LoraSource.ts';
 import type { OutputSpec as _cartoon_v1_OutputSpec, OutputSpec__Output as _cartoon_v1_OutputSpec__Output } from './cartoon/v1/OutputSpec.ts';
 import type { PromptAt as _cartoon_v1_PromptAt, PromptAt__Output as _cartoon_v1_PromptAt__Output } from './cartoon/v1/PromptAt.ts';
+import type { RegisteredCharacter as _cartoon_v1_RegisteredCharacter, RegisteredCharacter__Output as _cartoon_v1_RegisteredCharacter__Output } from './cartoon/v1/RegisteredCharacter.ts';
 import type { RenderSpec as _cartoon_v1_RenderSpec, RenderSpec__Output as _cartoon_v1_RenderSpec__Output } from './cartoon/v1/RenderSpec.ts';
 import type { SpeechLine as _cartoon_v1_SpeechLine, SpeechLine__Output as _cartoon_v1_SpeechLine__Output } from './cartoon/v1/SpeechLine.ts';
 import type { SpeechSpec as _cartoon_v1_SpeechSpec, SpeechSpec__Output as _cartoon_v1_SpeechSpec__Output } from './cartoon/v1/SpeechSpec.ts';
@@ -51,8 +53,10 @@ export interface ProtoGrpcType {
       JobServiceWatchResponse: MessageTypeDefinition<_cartoon_v1_JobServiceWatchResponse, _cartoon_v1_JobServiceWatchResponse__Output>
       ListRequest: MessageTypeDefinition<_cartoon_v1_ListRequest, _cartoon_v1_ListRequest__Output>
       ListResponse: MessageTypeDefinition<_cartoon_v1_ListResponse, _cartoon_v1_ListResponse__Output>
+      LoraSource: MessageTypeDefinition<_cartoon_v1_LoraSource, _cartoon_v1_LoraSource__Output>
       OutputSpec: MessageTypeDefinition<_cartoon_v1_OutputSpec, _cartoon_v1_OutputSpec__Output>
       PromptAt: MessageTypeDefinition<_cartoon_v1_PromptAt, _cartoon_v1_PromptAt__Output>
+      RegisteredCharacter: MessageTypeDefinition<_cartoon_v1_RegisteredCharacter, _cartoon_v1_RegisteredCharacter__Output>
       RenderSpec: MessageTypeDefinition<_cartoon_v1_RenderSpec, _cartoon_v1_RenderSpec__Output>
       SpeechLine: MessageTypeDefinition<_cartoon_v1_SpeechLine, _cartoon_v1_SpeechLine__Output>
       SpeechSpec: MessageTypeDefinition<_cartoon_v1_SpeechSpec, _cartoon_v1_SpeechSpec__Output>

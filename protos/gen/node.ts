@@ -3,6 +3,7 @@ import type { EnumTypeDefinition, MessageTypeDefinition } from '@grpc/proto-load
 
 import type { Accepted as _cartoon_v1_Accepted, Accepted__Output as _cartoon_v1_Accepted__Output } from './cartoon/v1/Accepted.ts';
 import type { Artefact as _cartoon_v1_Artefact, Artefact__Output as _cartoon_v1_Artefact__Output } from './cartoon/v1/Artefact.ts';
+import type { AssetSource as _cartoon_v1_AssetSource, AssetSource__Output as _cartoon_v1_AssetSource__Output } from './cartoon/v1/AssetSource.ts';
 import type { Canceled as _cartoon_v1_Canceled, Canceled__Output as _cartoon_v1_Canceled__Output } from './cartoon/v1/Canceled.ts';
 import type { CharacterInfo as _cartoon_v1_CharacterInfo, CharacterInfo__Output as _cartoon_v1_CharacterInfo__Output } from './cartoon/v1/CharacterInfo.ts';
 import type { CharacterWeight as _cartoon_v1_CharacterWeight, CharacterWeight__Output as _cartoon_v1_CharacterWeight__Output } from './cartoon/v1/CharacterWeight.ts';
@@ -14,15 +15,19 @@ import type { DescribeRequest as _cartoon_v1_DescribeRequest, DescribeRequest__O
 import type { DescribeResponse as _cartoon_v1_DescribeResponse, DescribeResponse__Output as _cartoon_v1_DescribeResponse__Output } from './cartoon/v1/DescribeResponse.ts';
 import type { DeviceInfo as _cartoon_v1_DeviceInfo, DeviceInfo__Output as _cartoon_v1_DeviceInfo__Output } from './cartoon/v1/DeviceInfo.ts';
 import type { Failed as _cartoon_v1_Failed, Failed__Output as _cartoon_v1_Failed__Output } from './cartoon/v1/Failed.ts';
+import type { GpuUsage as _cartoon_v1_GpuUsage, GpuUsage__Output as _cartoon_v1_GpuUsage__Output } from './cartoon/v1/GpuUsage.ts';
 import type { Log as _cartoon_v1_Log, Log__Output as _cartoon_v1_Log__Output } from './cartoon/v1/Log.ts';
+import type { LoraSource as _cartoon_v1_LoraSource, LoraSource__Output as _cartoon_v1_LoraSource__Output } from './cartoon/v1/LoraSource.ts';
 import type { NodeServiceClient as _cartoon_v1_NodeServiceClient, NodeServiceDefinition as _cartoon_v1_NodeServiceDefinition } from './cartoon/v1/NodeService.ts';
 import type { NodeStatus as _cartoon_v1_NodeStatus, NodeStatus__Output as _cartoon_v1_NodeStatus__Output } from './cartoon/v1/NodeStatus.ts';
+import type { NodeUsage as _cartoon_v1_NodeUsage, NodeUsage__Output as _cartoon_v1_NodeUsage__Output } from './cartoon/v1/NodeUsage.ts';
 import type { OutputSpec as _cartoon_v1_OutputSpec, OutputSpec__Output as _cartoon_v1_OutputSpec__Output } from './cartoon/v1/OutputSpec.ts';
 import type { PackInfo as _cartoon_v1_PackInfo, PackInfo__Output as _cartoon_v1_PackInfo__Output } from './cartoon/v1/PackInfo.ts';
 import type { Preview as _cartoon_v1_Preview, Preview__Output as _cartoon_v1_Preview__Output } from './cartoon/v1/Preview.ts';
 import type { Progress as _cartoon_v1_Progress, Progress__Output as _cartoon_v1_Progress__Output } from './cartoon/v1/Progress.ts';
 import type { PromptAt as _cartoon_v1_PromptAt, PromptAt__Output as _cartoon_v1_PromptAt__Output } from './cartoon/v1/PromptAt.ts';
 import type { Receipt as _cartoon_v1_Receipt, Receipt__Output as _cartoon_v1_Receipt__Output } from './cartoon/v1/Receipt.ts';
+import type { RegisteredCharacter as _cartoon_v1_RegisteredCharacter, RegisteredCharacter__Output as _cartoon_v1_RegisteredCharacter__Output } from './cartoon/v1/RegisteredCharacter.ts';
 import type { RenderSpec as _cartoon_v1_RenderSpec, RenderSpec__Output as _cartoon_v1_RenderSpec__Output } from './cartoon/v1/RenderSpec.ts';
 import type { RunRequest as _cartoon_v1_RunRequest, RunRequest__Output as _cartoon_v1_RunRequest__Output } from './cartoon/v1/RunRequest.ts';
 import type { RunResponse as _cartoon_v1_RunResponse, RunResponse__Output as _cartoon_v1_RunResponse__Output } from './cartoon/v1/RunResponse.ts';
@@ -47,6 +52,7 @@ export interface ProtoGrpcType {
     v1: {
       Accepted: MessageTypeDefinition<_cartoon_v1_Accepted, _cartoon_v1_Accepted__Output>
       Artefact: MessageTypeDefinition<_cartoon_v1_Artefact, _cartoon_v1_Artefact__Output>
+      AssetSource: MessageTypeDefinition<_cartoon_v1_AssetSource, _cartoon_v1_AssetSource__Output>
       Canceled: MessageTypeDefinition<_cartoon_v1_Canceled, _cartoon_v1_Canceled__Output>
       CharacterInfo: MessageTypeDefinition<_cartoon_v1_CharacterInfo, _cartoon_v1_CharacterInfo__Output>
       CharacterWeight: MessageTypeDefinition<_cartoon_v1_CharacterWeight, _cartoon_v1_CharacterWeight__Output>
@@ -58,19 +64,23 @@ export interface ProtoGrpcType {
       DescribeResponse: MessageTypeDefinition<_cartoon_v1_DescribeResponse, _cartoon_v1_DescribeResponse__Output>
       DeviceInfo: MessageTypeDefinition<_cartoon_v1_DeviceInfo, _cartoon_v1_DeviceInfo__Output>
       Failed: MessageTypeDefinition<_cartoon_v1_Failed, _cartoon_v1_Failed__Output>
+      GpuUsage: MessageTypeDefinition<_cartoon_v1_GpuUsage, _cartoon_v1_GpuUsage__Output>
       Log: MessageTypeDefinition<_cartoon_v1_Log, _cartoon_v1_Log__Output>
+      LoraSource: MessageTypeDefinition<_cartoon_v1_LoraSource, _cartoon_v1_LoraSource__Output>
       NodeHealth: EnumTypeDefinition
       /**
        * A GPU node. The edge calls it; it holds no database and no store credentials.
        */
       NodeService: SubtypeConstructor<typeof grpc.Client, _cartoon_v1_NodeServiceClient> & { service: _cartoon_v1_NodeServiceDefinition }
       NodeStatus: MessageTypeDefinition<_cartoon_v1_NodeStatus, _cartoon_v1_NodeStatus__Output>
+      NodeUsage: MessageTypeDefinition<_cartoon_v1_NodeUsage, _cartoon_v1_NodeUsage__Output>
       OutputSpec: MessageTypeDefinition<_cartoon_v1_OutputSpec, _cartoon_v1_OutputSpec__Output>
       PackInfo: MessageTypeDefinition<_cartoon_v1_PackInfo, _cartoon_v1_PackInfo__Output>
       Preview: MessageTypeDefinition<_cartoon_v1_Preview, _cartoon_v1_Preview__Output>
       Progress: MessageTypeDefinition<_cartoon_v1_Progress, _cartoon_v1_Progress__Output>
       PromptAt: MessageTypeDefinition<_cartoon_v1_PromptAt, _cartoon_v1_PromptAt__Output>
       Receipt: MessageTypeDefinition<_cartoon_v1_Receipt, _cartoon_v1_Receipt__Output>
+      RegisteredCharacter: MessageTypeDefinition<_cartoon_v1_RegisteredCharacter, _cartoon_v1_RegisteredCharacter__Output>
       RenderSpec: MessageTypeDefinition<_cartoon_v1_RenderSpec, _cartoon_v1_RenderSpec__Output>
       RunRequest: MessageTypeDefinition<_cartoon_v1_RunRequest, _cartoon_v1_RunRequest__Output>
       RunResponse: MessageTypeDefinition<_cartoon_v1_RunResponse, _cartoon_v1_RunResponse__Output>

@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import * as grpc from "@grpc/grpc-js";
 import * as protoLoader from "@grpc/proto-loader";
+import type { ProtoGrpcType as AttachTypes } from "../gen/attach.ts";
 import type { ProtoGrpcType as JobTypes } from "../gen/job.ts";
 import type { ProtoGrpcType as NodeTypes } from "../gen/node.ts";
 
@@ -22,6 +23,9 @@ export const { NodeService } = (load("cartoon/v1/node.proto") as unknown as Node
 
 /** `cartoon.v1.JobService`: its client constructor and, under `.service`, its definition for a server. */
 export const { JobService } = (load("cartoon/v1/job.proto") as unknown as JobTypes).cartoon.v1;
+
+/** `cartoon.v1.AttachService`: its client constructor and, under `.service`, its definition for a server. */
+export const { AttachService } = (load("cartoon/v1/attach.proto") as unknown as AttachTypes).cartoon.v1;
 
 /** The package definition of the job service, for server reflection. */
 export const jobPackageDefinition = protoLoader.loadSync("cartoon/v1/job.proto", options);

@@ -34,6 +34,28 @@ const text = (max: number) => z.string().max(max).regex(printable, "control char
 
 export const CharacterWeight = z.strictObject({ name, weight: z.number().min(0).max(2) });
 
+/** SHA-256 in hex; empty where there is no file. */
+const digest = z.union([z.string().regex(/^[0-9a-f]{64}$/, "SHA-256 in lower-case hex"), z.literal("")]);
+
+export const LoraSource = z.strictObject({
+  url: z.url({ protocol: /^https?$/ }).max(2048),
+  weight: z.number().min(0).max(2),
+  sha256: digest.optional(),
+});
+
+/** A character beside those of the pack, as it was when the render was submitted. */
+export const RegisteredCharacter = z.strictObject({
+  name,
+  label: text(64).min(1),
+  triggers: z.array(text(64).min(1)).max(8),
+  speaker: z.enum(["S1", "S2"]),
+  lora_sha256: digest,
+  voice_sha256: digest,
+  transcript: text(1000),
+  voice_seed: seed.optional(),
+  weight: z.number().min(0).max(2),
+});
+
 export const PromptAt = z.strictObject({ frame: z.int().min(0).max(1023), prompt: text(2000) });
 
 export const ContextSpec = z.strictObject({
@@ -62,6 +84,7 @@ export const ClipSpec = z.strictObject({
   blend: z.enum(BLENDS),
   speaker_focus: z.number().min(0).max(1),
   quality: z.enum(QUALITIES),
+  loras: z.array(LoraSource).max(8).optional(),
 });
 
 export const SpeechLine = z.strictObject({ speaker: z.string().min(1).max(64), text: text(4000).min(1) });
@@ -100,6 +123,7 @@ export const RenderSpec = z
     speech: SpeechSpec.nullish(),
     output: OutputSpec,
     deterministic: z.boolean(),
+    registered: z.array(RegisteredCharacter).max(16).optional(),
   })
   .refine((spec) => spec.clip != null || spec.speech != null, {
     message: "give a clip, a speech or both",
@@ -110,6 +134,8 @@ export type RenderSpec = z.infer<typeof RenderSpec>;
 export type ClipSpec = z.infer<typeof ClipSpec>;
 export type SpeechSpec = z.infer<typeof SpeechSpec>;
 export type OutputSpec = z.infer<typeof OutputSpec>;
+export type RegisteredCharacter = z.infer<typeof RegisteredCharacter>;
+export type LoraSource = z.infer<typeof LoraSource>;
 
 /** A value that was changed on the way in, or a limit that was met while rendering. */
 export const Warning = z.object({

@@ -3,6 +3,7 @@
 import type { CharacterWeight as _cartoon_v1_CharacterWeight, CharacterWeight__Output as _cartoon_v1_CharacterWeight__Output } from '../../cartoon/v1/CharacterWeight.ts';
 import type { ContextSpec as _cartoon_v1_ContextSpec, ContextSpec__Output as _cartoon_v1_ContextSpec__Output } from '../../cartoon/v1/ContextSpec.ts';
 import type { PromptAt as _cartoon_v1_PromptAt, PromptAt__Output as _cartoon_v1_PromptAt__Output } from '../../cartoon/v1/PromptAt.ts';
+import type { LoraSource as _cartoon_v1_LoraSource, LoraSource__Output as _cartoon_v1_LoraSource__Output } from '../../cartoon/v1/LoraSource.ts';
 import type { Long } from '@grpc/proto-loader';
 
 export interface ClipSpec {
@@ -49,6 +50,10 @@ export interface ClipSpec {
    * "full" or "fast" (approximations that cost some quality).
    */
   'quality'?: (string);
+  /**
+   * LoRAs on top of the characters' own.
+   */
+  'loras'?: (_cartoon_v1_LoraSource)[];
   '_negative_prompt'?: "negative_prompt";
 }
 
@@ -96,5 +101,9 @@ export interface ClipSpec__Output {
    * "full" or "fast" (approximations that cost some quality).
    */
   'quality': (string);
+  /**
+   * LoRAs on top of the characters' own.
+   */
+  'loras': (_cartoon_v1_LoraSource__Output)[];
   '_negative_prompt'?: "negative_prompt";
 }

@@ -1,6 +1,7 @@
 // Original file: cartoon/v1/node.proto
 
 import type { NodeHealth as _cartoon_v1_NodeHealth, NodeHealth__Output as _cartoon_v1_NodeHealth__Output } from '../../cartoon/v1/NodeHealth.ts';
+import type { NodeUsage as _cartoon_v1_NodeUsage, NodeUsage__Output as _cartoon_v1_NodeUsage__Output } from '../../cartoon/v1/NodeUsage.ts';
 
 export interface NodeStatus {
   'node_id'?: (string);
@@ -15,6 +16,7 @@ export interface NodeStatus {
    * Why SETUP_FAILED or DEFUNCT.
    */
   'detail'?: (string);
+  'usage'?: (_cartoon_v1_NodeUsage | null);
 }
 
 export interface NodeStatus__Output {
@@ -30,4 +32,5 @@ export interface NodeStatus__Output {
    * Why SETUP_FAILED or DEFUNCT.
    */
   'detail': (string);
+  'usage': (_cartoon_v1_NodeUsage__Output | null);
 }

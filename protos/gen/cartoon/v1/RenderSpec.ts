@@ -3,6 +3,7 @@
 import type { ClipSpec as _cartoon_v1_ClipSpec, ClipSpec__Output as _cartoon_v1_ClipSpec__Output } from '../../cartoon/v1/ClipSpec.ts';
 import type { SpeechSpec as _cartoon_v1_SpeechSpec, SpeechSpec__Output as _cartoon_v1_SpeechSpec__Output } from '../../cartoon/v1/SpeechSpec.ts';
 import type { OutputSpec as _cartoon_v1_OutputSpec, OutputSpec__Output as _cartoon_v1_OutputSpec__Output } from '../../cartoon/v1/OutputSpec.ts';
+import type { RegisteredCharacter as _cartoon_v1_RegisteredCharacter, RegisteredCharacter__Output as _cartoon_v1_RegisteredCharacter__Output } from '../../cartoon/v1/RegisteredCharacter.ts';
 
 export interface RenderSpec {
   /**
@@ -22,6 +23,10 @@ export interface RenderSpec {
    * Bit-identical results on the same device type, at some cost in speed on a GPU.
    */
   'deterministic'?: (boolean);
+  /**
+   * Characters beside those of the pack that clip or speech use, as they were when the render was submitted.
+   */
+  'registered'?: (_cartoon_v1_RegisteredCharacter)[];
 }
 
 export interface RenderSpec__Output {
@@ -42,4 +47,8 @@ export interface RenderSpec__Output {
    * Bit-identical results on the same device type, at some cost in speed on a GPU.
    */
   'deterministic': (boolean);
+  /**
+   * Characters beside those of the pack that clip or speech use, as they were when the render was submitted.
+   */
+  'registered': (_cartoon_v1_RegisteredCharacter__Output)[];
 }

@@ -3,6 +3,7 @@
 import type { RenderSpec as _cartoon_v1_RenderSpec, RenderSpec__Output as _cartoon_v1_RenderSpec__Output } from '../../cartoon/v1/RenderSpec.ts';
 import type { UploadTarget as _cartoon_v1_UploadTarget, UploadTarget__Output as _cartoon_v1_UploadTarget__Output } from '../../cartoon/v1/UploadTarget.ts';
 import type { CheckpointTarget as _cartoon_v1_CheckpointTarget, CheckpointTarget__Output as _cartoon_v1_CheckpointTarget__Output } from '../../cartoon/v1/CheckpointTarget.ts';
+import type { AssetSource as _cartoon_v1_AssetSource, AssetSource__Output as _cartoon_v1_AssetSource__Output } from '../../cartoon/v1/AssetSource.ts';
 import type { Long } from '@grpc/proto-loader';
 
 export interface RunRequest {
@@ -26,6 +27,14 @@ export interface RunRequest {
    */
   'deadline_ms'?: (number | string | Long);
   'traceparent'?: (string);
+  /**
+   * Where a clip and a poster may be PUT if the attempt is stopped with `partial`.
+   */
+  'partial_uploads'?: (_cartoon_v1_UploadTarget)[];
+  /**
+   * Where the files that the spec names by their SHA-256 can be had.
+   */
+  'assets'?: (_cartoon_v1_AssetSource)[];
 }
 
 export interface RunRequest__Output {
@@ -49,4 +58,12 @@ export interface RunRequest__Output {
    */
   'deadline_ms': (number);
   'traceparent': (string);
+  /**
+   * Where a clip and a poster may be PUT if the attempt is stopped with `partial`.
+   */
+  'partial_uploads': (_cartoon_v1_UploadTarget__Output)[];
+  /**
+   * Where the files that the spec names by their SHA-256 can be had.
+   */
+  'assets': (_cartoon_v1_AssetSource__Output)[];
 }
