@@ -92,6 +92,7 @@ test("dialogues made together come out as each does alone", async () => {
     const [alone] = await generate(model, [own]);
     expect(together[i]?.rows).toEqual(alone?.rows ?? []);
     expect(together[i]?.endRow).toBe(alone?.endRow ?? -1);
+    expect(together[i]?.finished).toBe(alone?.finished ?? true);
   }
 });
 
@@ -172,6 +173,33 @@ test("an abort between two runs stops the dialogue", async () => {
   const run = generate(model, [request], { signal: abort.signal, onRows, firstRun: 4 });
   await expect(run).rejects.toThrow("stop it");
   expect(rows).toBe(4);
+});
+
+test("attention is told for a dialogue's own text alone, however long those beside it are", async () => {
+  const { request } = setUp("single");
+  const shared = { cacheDir: folder, device: "cpu" as const, threads: 1 };
+  const model = await loadDiaModel(join(folder, "single"), {
+    ...shared,
+    alignmentHead: { layer: 0, head: 0 },
+  });
+  const requests = ["\u0001 Go!", "\u0002 Where to, my dear friend?"].map((text, seed) => ({
+    ...request,
+    text: new TextEncoder().encode(text),
+    prompt: undefined,
+    noise: undefined,
+    lastRow: 40,
+    seed,
+  }));
+  const together = await generate(model, requests);
+  for (const [i, own] of requests.entries()) {
+    const [alone] = await generate(model, [own]);
+    expect(together[i]?.alignment.length).toBe(alone?.alignment.length ?? 0);
+    for (const [f, row] of (together[i]?.alignment ?? []).entries()) {
+      expect(row.length).toBe(own.text.length);
+      expect(maxError(row, alone?.alignment[f] ?? [])).toBeLessThan(1e-5);
+    }
+  }
+  await model.release();
 });
 
 test("attention that is read afterwards is that of the frames when they were made", async () => {

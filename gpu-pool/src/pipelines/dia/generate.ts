@@ -213,7 +213,10 @@ class Batch {
       firstRow: this.#firstRow,
       endRow,
       finished: found >= 0 && endRow < request.lastRow,
-      alignment: (this.#alignment[b] ?? []).slice(0, length),
+      // Without the padding of shorter texts, so that it is the same in any company.
+      alignment: (this.#alignment[b] ?? [])
+        .slice(0, length)
+        .map((row) => row.subarray(0, request.text.length)),
     };
   }
 }
