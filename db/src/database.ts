@@ -8,8 +8,11 @@ export interface Database {
   readonly sealer: Sealer | null;
   /** The database's clock in ms since 1970: edges whose own clocks differ agree on it. */
   now(): number;
-  /** Runs a writing verb in a transaction and resolves once it is durable. */
-  write<T>(verb: (tx: Tx) => Verb<T>): Promise<T>;
+  /**
+   * Runs a writing verb in a transaction and resolves once it is durable. Where one statement does all the writing,
+   * and nothing depends on what was read before it, `single` saves Postgres the round trips of a transaction.
+   */
+  write<T>(verb: (tx: Tx) => Verb<T>, options?: { single?: boolean }): Promise<T>;
   /** Runs a reading verb. */
   read<T>(verb: (tx: Tx) => Verb<T>): Promise<T>;
   /** Calls `listener` after each commit that it should know of, also those of other processes. Returns the way out. */

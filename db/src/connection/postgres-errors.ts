@@ -22,3 +22,6 @@ export function isRetryable(error: unknown): boolean {
 export function isConnectionLost(error: unknown): boolean {
   return isRetryable(error) || LOST.has(codeOf(error));
 }
+
+/** A value that Postgres can't hold, such as a text with a zero byte (SQLSTATE class 22). */
+export const isDataError = (error: unknown): boolean => codeOf(error).startsWith("22");

@@ -7,6 +7,7 @@ import { createSealer } from "../secrets/seal.ts";
 import type { Schema, Tx, Verb, Wake } from "../verb.ts";
 import { CREATE_MIGRATIONS_TABLE, CURRENT_VERSION, loadMigrations, pendingMigrations } from "./migrations.ts";
 import { isConnectionLost, isRetryable } from "./postgres-errors.ts";
+import { QueuedWakes } from "./queued-wakes.ts";
 import { distinctWakes, WakeHub } from "./wakes.ts";
 
 /** Any number that nobody else takes: held while migrations run, so that one of several processes does the work. */
@@ -78,6 +79,7 @@ class PostgresDatabase implements Database {
   readonly #client: postgres.Sql;
   readonly #db: PostgresJsDatabase<Schema>;
   readonly #hub = new WakeHub();
+  readonly #queued: QueuedWakes;
   readonly #pollMs: number;
   readonly #timers: ReturnType<typeof setInterval>[] = [];
   #clockOffset = 0;
@@ -88,6 +90,7 @@ class PostgresDatabase implements Database {
     this.sealer = options.secretKey ? createSealer(options.secretKey) : null;
     this.now = options.clock ?? (() => Date.now() + this.#clockOffset);
     this.#pollMs = options.pollMs ?? DEFAULT_POLL_MS;
+    this.#queued = new QueuedWakes(this.#hub, (wake) => this.#notify(db, [wake]));
   }
 
   async start(): Promise<void> {
@@ -104,23 +107,32 @@ class PostgresDatabase implements Database {
   }
 
   /** Retried when Postgres itself says that nothing was kept (deadlock, serialisation, shutting down). */
-  async write<T>(verb: (tx: Tx) => Verb<T>): Promise<T> {
-    let ended: Wake[] = [];
-    const result = await withRetries(isRetryable, () =>
-      this.#db.transaction(async (db) => {
-        const wakes: Wake[] = [];
-        const result = await drive(verb(this.#tx(db, wakes)));
-        const distinct = distinctWakes(wakes);
-        ended = distinct.filter((wake) => wake.type === "ended");
-        await this.#notify(
-          db,
-          distinct.filter((wake) => wake.type !== "ended"),
-        );
-        return result;
-      }),
+  async write<T>(verb: (tx: Tx) => Verb<T>, options: { single?: boolean } = {}): Promise<T> {
+    const { result, wakes } = await withRetries(isRetryable, () =>
+      options.single ? this.#single(verb) : this.#transaction(verb),
     );
-    this.#hub.emit(ended);
+    this.#hub.emit(wakes.filter(({ type }) => type === "ended"));
+    const queued = wakes.find(({ type }) => type === "queued");
+    if (queued) this.#queued.tell(queued);
     return result;
+  }
+
+  async #single<T>(verb: (tx: Tx) => Verb<T>): Promise<{ result: T; wakes: Wake[] }> {
+    const wakes: Wake[] = [];
+    return { result: await drive(verb(this.#tx(this.#db, wakes))), wakes };
+  }
+
+  #transaction<T>(verb: (tx: Tx) => Verb<T>): Promise<{ result: T; wakes: Wake[] }> {
+    return this.#db.transaction(async (db) => {
+      const wakes: Wake[] = [];
+      const result = await drive(verb(this.#tx(db, wakes)));
+      const distinct = distinctWakes(wakes);
+      await this.#notify(
+        db,
+        distinct.filter(({ type }) => type !== "ended" && type !== "queued"),
+      );
+      return { result, wakes: distinct };
+    });
   }
 
   subscribe(listener: (wake: Wake) => void): () => void {
@@ -129,6 +141,7 @@ class PostgresDatabase implements Database {
 
   async close(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
+    await this.#queued.close();
     await this.#client.end({ timeout: 5 });
   }
 

@@ -41,7 +41,7 @@ export interface EnqueueInput {
   limits?: QueueLimits;
 }
 
-/** The row of a new job; its share is still to be given. */
+/** The row of a new job. */
 export function draftRow(now: number, sealer: Sealer | null, input: EnqueueInput): JobRow {
   if (input.alias !== undefined && !CLIENT_ID.test(input.alias)) {
     throw new VerbError("invalid_input", "An id has 1 to 128 of the characters A-Z a-z 0-9 _ -.", {
@@ -52,7 +52,7 @@ export function draftRow(now: number, sealer: Sealer | null, input: EnqueueInput
   const id = input.alias === undefined ? newId("job", now) : idOfAlias(input.tenant, input.alias);
   const sealed = input.secrets ? needSealer(sealer).seal(JSON.stringify(input.secrets), id) : null;
   return {
-    ...EMPTY,
+    ...NEW_JOB,
     id,
     alias: input.alias ?? null,
     tenant: input.tenant,
@@ -76,7 +76,8 @@ export function draftRow(now: number, sealer: Sealer | null, input: EnqueueInput
   };
 }
 
-const EMPTY = {
+/** What every new job has in common; its share and webhooks are still to be given. */
+export const NEW_JOB = {
   status: "queued",
   share: 0,
   webhooks: 0,

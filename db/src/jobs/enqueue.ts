@@ -1,3 +1,4 @@
+import { isDataError } from "../connection/postgres-errors.ts";
 import type { Database } from "../database.ts";
 import { VerbError } from "../errors.ts";
 import { insertRows } from "../insert-rows.ts";
@@ -7,6 +8,7 @@ import { addJobWebhooks } from "../webhooks/job-webhooks.ts";
 import { admit } from "./admission.ts";
 import { coalesce } from "./coalesce.ts";
 import { draftRow, type EnqueueInput } from "./draft.ts";
+import { insertAtOnce, isPlain } from "./enqueue-statement.ts";
 import { claimKeys, type Draft, findTwins, identitiesOf } from "./idempotency.ts";
 import { type Job, toJob } from "./job.ts";
 import { nextShares } from "./shares.ts";
@@ -31,24 +33,60 @@ export async function enqueue(db: Database, input: EnqueueInput): Promise<Enqueu
   return outcome;
 }
 
-/** Puts several jobs into the queue in one transaction; each is taken or refused by itself. */
-export function enqueueMany(db: Database, inputs: EnqueueInput[]): Promise<Outcome[]> {
+/** Puts several jobs into the queue, in one transaction or two; each is taken or refused by itself. */
+export async function enqueueMany(db: Database, inputs: EnqueueInput[]): Promise<Outcome[]> {
+  const outcomes = new Array<Outcome>(inputs.length);
+  if (db.dialect === "postgres") await enqueuePlain(db, inputs, outcomes);
+  const left = () => inputs.some((_, index) => outcomes[index] === undefined);
+  if (left()) await enqueueLeft(db, inputs, outcomes);
+  return outcomes;
+}
+
+/** On Postgres: the new jobs that one statement can make. Those that have a twin, or no room, are left. */
+async function enqueuePlain(db: Database, inputs: EnqueueInput[], outcomes: Outcome[]): Promise<void> {
+  try {
+    const made = await db.write(
+      function* (tx) {
+        const [firsts] = splitRepeats(draftsOf(tx, db.sealer, inputs, outcomes));
+        const admitted = yield* admit(tx, firsts.filter(isPlain), () => {});
+        const made = yield* insertAtOnce(tx, admitted);
+        if (made.length > 0) tx.wake({ type: "queued" });
+        return made;
+      },
+      { single: true },
+    );
+    for (const { index, row } of made) outcomes[index] = { job: toJob(row), created: true };
+  } catch (error) {
+    // One of them can't be held: which, shows when each has a statement of its own.
+    if (!isDataError(error)) throw error;
+  }
+}
+
+function enqueueLeft(db: Database, inputs: EnqueueInput[], outcomes: Outcome[]): Promise<void> {
   return db.write(function* (tx) {
-    const outcomes = new Array<Outcome>(inputs.length);
-    const drafts: Draft[] = [];
-    inputs.forEach((input, index) => {
-      try {
-        drafts.push({ index, input, row: draftRow(tx.now, db.sealer, input) });
-      } catch (error) {
-        if (!(error instanceof VerbError)) throw error;
-        outcomes[index] = error;
-      }
-    });
+    const drafts = draftsOf(tx, db.sealer, inputs, outcomes);
     yield* enqueueDrafts(tx, db.sealer, drafts, outcomes);
-    if (outcomes.some((outcome) => !(outcome instanceof VerbError) && outcome.created))
-      tx.wake({ type: "queued" });
-    return outcomes;
+    const isNew = ({ index }: Draft) => {
+      const outcome = outcomes[index];
+      return outcome !== undefined && !(outcome instanceof VerbError) && outcome.created;
+    };
+    if (drafts.some(isNew)) tx.wake({ type: "queued" });
   });
+}
+
+/** Drafts of what has no outcome yet; what can't be a job is refused. */
+function draftsOf(tx: Tx, sealer: Sealer | null, inputs: EnqueueInput[], outcomes: Outcome[]): Draft[] {
+  const drafts: Draft[] = [];
+  inputs.forEach((input, index) => {
+    if (outcomes[index] !== undefined) return;
+    try {
+      drafts.push({ index, input, row: draftRow(tx.now, sealer, input) });
+    } catch (error) {
+      if (!(error instanceof VerbError)) throw error;
+      outcomes[index] = error;
+    }
+  });
+  return drafts;
 }
 
 function* enqueueDrafts(tx: Tx, sealer: Sealer | null, drafts: Draft[], outcomes: Outcome[]): Verb<void> {

@@ -14,6 +14,10 @@ export interface Draft {
   row: JobRow;
 }
 
+/** Until when a job's idempotency key is remembered. */
+export const expiryOf = (now: number, input: EnqueueInput): number =>
+  now + (input.idempotencyTtlMs ?? DAY_MS);
+
 /** What makes two requests of one batch compete for the same job; undefined when nothing can. */
 export function identitiesOf({ input }: Draft): string[] {
   const { tenant, alias, idempotencyKey } = input;
@@ -114,7 +118,7 @@ export function* claimKeys(tx: Tx, drafts: Draft[]): Verb<Draft[]> {
     key: input.idempotencyKey ?? "",
     fingerprint: row.fingerprint,
     jobId: row.id,
-    expiresAt: tx.now + (input.idempotencyTtlMs ?? DAY_MS),
+    expiresAt: expiryOf(tx.now, input),
   }));
   // In one order everywhere, so that two processes never wait for each other's keys.
   values.sort((a, b) => (a.key < b.key ? -1 : 1));
