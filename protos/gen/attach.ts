@@ -21,6 +21,9 @@ import type { DescribeResponse as _cartoon_v1_DescribeResponse, DescribeResponse
 import type { DeviceInfo as _cartoon_v1_DeviceInfo, DeviceInfo__Output as _cartoon_v1_DeviceInfo__Output } from './cartoon/v1/DeviceInfo.ts';
 import type { Failed as _cartoon_v1_Failed, Failed__Output as _cartoon_v1_Failed__Output } from './cartoon/v1/Failed.ts';
 import type { GpuUsage as _cartoon_v1_GpuUsage, GpuUsage__Output as _cartoon_v1_GpuUsage__Output } from './cartoon/v1/GpuUsage.ts';
+import type { JoinInput as _cartoon_v1_JoinInput, JoinInput__Output as _cartoon_v1_JoinInput__Output } from './cartoon/v1/JoinInput.ts';
+import type { JoinShot as _cartoon_v1_JoinShot, JoinShot__Output as _cartoon_v1_JoinShot__Output } from './cartoon/v1/JoinShot.ts';
+import type { JoinSpec as _cartoon_v1_JoinSpec, JoinSpec__Output as _cartoon_v1_JoinSpec__Output } from './cartoon/v1/JoinSpec.ts';
 import type { Log as _cartoon_v1_Log, Log__Output as _cartoon_v1_Log__Output } from './cartoon/v1/Log.ts';
 import type { LoraSource as _cartoon_v1_LoraSource, LoraSource__Output as _cartoon_v1_LoraSource__Output } from './cartoon/v1/LoraSource.ts';
 import type { NodeServiceClient as _cartoon_v1_NodeServiceClient, NodeServiceDefinition as _cartoon_v1_NodeServiceDefinition } from './cartoon/v1/NodeService.ts';
@@ -42,6 +45,7 @@ import type { StageSeconds as _cartoon_v1_StageSeconds, StageSeconds__Output as 
 import type { StopRequest as _cartoon_v1_StopRequest, StopRequest__Output as _cartoon_v1_StopRequest__Output } from './cartoon/v1/StopRequest.ts';
 import type { StopResponse as _cartoon_v1_StopResponse, StopResponse__Output as _cartoon_v1_StopResponse__Output } from './cartoon/v1/StopResponse.ts';
 import type { Succeeded as _cartoon_v1_Succeeded, Succeeded__Output as _cartoon_v1_Succeeded__Output } from './cartoon/v1/Succeeded.ts';
+import type { Transition as _cartoon_v1_Transition, Transition__Output as _cartoon_v1_Transition__Output } from './cartoon/v1/Transition.ts';
 import type { UploadTarget as _cartoon_v1_UploadTarget, UploadTarget__Output as _cartoon_v1_UploadTarget__Output } from './cartoon/v1/UploadTarget.ts';
 import type { VoicePrompt as _cartoon_v1_VoicePrompt, VoicePrompt__Output as _cartoon_v1_VoicePrompt__Output } from './cartoon/v1/VoicePrompt.ts';
 import type { Warning as _cartoon_v1_Warning, Warning__Output as _cartoon_v1_Warning__Output } from './cartoon/v1/Warning.ts';
@@ -79,6 +83,9 @@ export interface ProtoGrpcType {
       DeviceInfo: MessageTypeDefinition<_cartoon_v1_DeviceInfo, _cartoon_v1_DeviceInfo__Output>
       Failed: MessageTypeDefinition<_cartoon_v1_Failed, _cartoon_v1_Failed__Output>
       GpuUsage: MessageTypeDefinition<_cartoon_v1_GpuUsage, _cartoon_v1_GpuUsage__Output>
+      JoinInput: MessageTypeDefinition<_cartoon_v1_JoinInput, _cartoon_v1_JoinInput__Output>
+      JoinShot: MessageTypeDefinition<_cartoon_v1_JoinShot, _cartoon_v1_JoinShot__Output>
+      JoinSpec: MessageTypeDefinition<_cartoon_v1_JoinSpec, _cartoon_v1_JoinSpec__Output>
       Log: MessageTypeDefinition<_cartoon_v1_Log, _cartoon_v1_Log__Output>
       LoraSource: MessageTypeDefinition<_cartoon_v1_LoraSource, _cartoon_v1_LoraSource__Output>
       NodeHealth: EnumTypeDefinition
@@ -104,6 +111,7 @@ export interface ProtoGrpcType {
       StopRequest: MessageTypeDefinition<_cartoon_v1_StopRequest, _cartoon_v1_StopRequest__Output>
       StopResponse: MessageTypeDefinition<_cartoon_v1_StopResponse, _cartoon_v1_StopResponse__Output>
       Succeeded: MessageTypeDefinition<_cartoon_v1_Succeeded, _cartoon_v1_Succeeded__Output>
+      Transition: MessageTypeDefinition<_cartoon_v1_Transition, _cartoon_v1_Transition__Output>
       UploadTarget: MessageTypeDefinition<_cartoon_v1_UploadTarget, _cartoon_v1_UploadTarget__Output>
       VoicePrompt: MessageTypeDefinition<_cartoon_v1_VoicePrompt, _cartoon_v1_VoicePrompt__Output>
       Warning: MessageTypeDefinition<_cartoon_v1_Warning, _cartoon_v1_Warning__Output>

@@ -14,6 +14,8 @@ import type { JobResult as _cartoon_v1_JobResult, JobResult__Output as _cartoon_
 import type { JobServiceClient as _cartoon_v1_JobServiceClient, JobServiceDefinition as _cartoon_v1_JobServiceDefinition } from './cartoon/v1/JobService.ts';
 import type { JobServiceWatchRequest as _cartoon_v1_JobServiceWatchRequest, JobServiceWatchRequest__Output as _cartoon_v1_JobServiceWatchRequest__Output } from './cartoon/v1/JobServiceWatchRequest.ts';
 import type { JobServiceWatchResponse as _cartoon_v1_JobServiceWatchResponse, JobServiceWatchResponse__Output as _cartoon_v1_JobServiceWatchResponse__Output } from './cartoon/v1/JobServiceWatchResponse.ts';
+import type { JoinShot as _cartoon_v1_JoinShot, JoinShot__Output as _cartoon_v1_JoinShot__Output } from './cartoon/v1/JoinShot.ts';
+import type { JoinSpec as _cartoon_v1_JoinSpec, JoinSpec__Output as _cartoon_v1_JoinSpec__Output } from './cartoon/v1/JoinSpec.ts';
 import type { ListRequest as _cartoon_v1_ListRequest, ListRequest__Output as _cartoon_v1_ListRequest__Output } from './cartoon/v1/ListRequest.ts';
 import type { ListResponse as _cartoon_v1_ListResponse, ListResponse__Output as _cartoon_v1_ListResponse__Output } from './cartoon/v1/ListResponse.ts';
 import type { LoraSource as _cartoon_v1_LoraSource, LoraSource__Output as _cartoon_v1_LoraSource__Output } from './cartoon/v1/LoraSource.ts';
@@ -25,6 +27,7 @@ import type { SpeechLine as _cartoon_v1_SpeechLine, SpeechLine__Output as _carto
 import type { SpeechSpec as _cartoon_v1_SpeechSpec, SpeechSpec__Output as _cartoon_v1_SpeechSpec__Output } from './cartoon/v1/SpeechSpec.ts';
 import type { SubmitRequest as _cartoon_v1_SubmitRequest, SubmitRequest__Output as _cartoon_v1_SubmitRequest__Output } from './cartoon/v1/SubmitRequest.ts';
 import type { SubmitResponse as _cartoon_v1_SubmitResponse, SubmitResponse__Output as _cartoon_v1_SubmitResponse__Output } from './cartoon/v1/SubmitResponse.ts';
+import type { Transition as _cartoon_v1_Transition, Transition__Output as _cartoon_v1_Transition__Output } from './cartoon/v1/Transition.ts';
 import type { VoicePrompt as _cartoon_v1_VoicePrompt, VoicePrompt__Output as _cartoon_v1_VoicePrompt__Output } from './cartoon/v1/VoicePrompt.ts';
 import type { Warning as _cartoon_v1_Warning, Warning__Output as _cartoon_v1_Warning__Output } from './cartoon/v1/Warning.ts';
 
@@ -51,6 +54,8 @@ export interface ProtoGrpcType {
       JobService: SubtypeConstructor<typeof grpc.Client, _cartoon_v1_JobServiceClient> & { service: _cartoon_v1_JobServiceDefinition }
       JobServiceWatchRequest: MessageTypeDefinition<_cartoon_v1_JobServiceWatchRequest, _cartoon_v1_JobServiceWatchRequest__Output>
       JobServiceWatchResponse: MessageTypeDefinition<_cartoon_v1_JobServiceWatchResponse, _cartoon_v1_JobServiceWatchResponse__Output>
+      JoinShot: MessageTypeDefinition<_cartoon_v1_JoinShot, _cartoon_v1_JoinShot__Output>
+      JoinSpec: MessageTypeDefinition<_cartoon_v1_JoinSpec, _cartoon_v1_JoinSpec__Output>
       ListRequest: MessageTypeDefinition<_cartoon_v1_ListRequest, _cartoon_v1_ListRequest__Output>
       ListResponse: MessageTypeDefinition<_cartoon_v1_ListResponse, _cartoon_v1_ListResponse__Output>
       LoraSource: MessageTypeDefinition<_cartoon_v1_LoraSource, _cartoon_v1_LoraSource__Output>
@@ -62,6 +67,7 @@ export interface ProtoGrpcType {
       SpeechSpec: MessageTypeDefinition<_cartoon_v1_SpeechSpec, _cartoon_v1_SpeechSpec__Output>
       SubmitRequest: MessageTypeDefinition<_cartoon_v1_SubmitRequest, _cartoon_v1_SubmitRequest__Output>
       SubmitResponse: MessageTypeDefinition<_cartoon_v1_SubmitResponse, _cartoon_v1_SubmitResponse__Output>
+      Transition: MessageTypeDefinition<_cartoon_v1_Transition, _cartoon_v1_Transition__Output>
       VoicePrompt: MessageTypeDefinition<_cartoon_v1_VoicePrompt, _cartoon_v1_VoicePrompt__Output>
       Warning: MessageTypeDefinition<_cartoon_v1_Warning, _cartoon_v1_Warning__Output>
     }

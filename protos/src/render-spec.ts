@@ -18,6 +18,7 @@ export const FIT_POLICIES = ["pingpong", "loop", "hold", "trim", "pad", "extend"
 export const OUTPUT_FORMATS = ["mp4", "gif", "wav", "poster"] as const;
 export const CONTEXT_SCHEDULES = ["static", "uniform"] as const;
 export const BLENDS = ["equal", "regional"] as const;
+export const TRANSITIONS = ["cut", "crossfade"] as const;
 export const QUALITIES = ["full", "fast"] as const;
 
 const seed = z.int().min(0).max(MAX_SEED);
@@ -112,9 +113,37 @@ export const OutputSpec = z.strictObject({
   captions: z.boolean(),
 });
 
+export const MAX_SHOTS = 32;
+/** Seconds of the longest cross-fade. */
+export const MAX_CROSSFADE = 5;
+
+export const Transition = z.strictObject({
+  type: z.enum(TRANSITIONS),
+  seconds: z.number().min(0).max(MAX_CROSSFADE),
+});
+
+/** The shots of a storyboard, one after the other, as one clip; transitions are one fewer than shots. */
+export const JoinSpec = z
+  .strictObject({
+    shots: z
+      .array(z.strictObject({ job_id: z.string().min(1).max(128) }))
+      .min(1)
+      .max(MAX_SHOTS),
+    transitions: z.array(Transition).max(MAX_SHOTS - 1),
+    width: ClipSpec.shape.width,
+    height: ClipSpec.shape.height,
+    fps: ClipSpec.shape.fps,
+    title: text(200),
+    spoken: z.boolean(),
+  })
+  .refine(({ shots, transitions }) => transitions.length === shots.length - 1, {
+    message: "one transition for each cut",
+    path: ["transitions"],
+  });
+
 /**
  * The canonical description of a render, field for field the message `cartoon.v1.RenderSpec`.
- * At least one of `clip` and `speech` is there.
+ * At least one of `clip` and `speech` is there, or `join` alone.
  */
 export const RenderSpec = z
   .strictObject({
@@ -124,15 +153,22 @@ export const RenderSpec = z
     output: OutputSpec,
     deterministic: z.boolean(),
     registered: z.array(RegisteredCharacter).max(16).optional(),
+    join: JoinSpec.nullish(),
   })
-  .refine((spec) => spec.clip != null || spec.speech != null, {
+  .refine((spec) => spec.clip != null || spec.speech != null || spec.join != null, {
     message: "give a clip, a speech or both",
     path: ["clip"],
+  })
+  .refine((spec) => spec.join == null || (spec.clip == null && spec.speech == null), {
+    message: "joins what is there; it neither draws nor speaks",
+    path: ["join"],
   });
 
 export type RenderSpec = z.infer<typeof RenderSpec>;
 export type ClipSpec = z.infer<typeof ClipSpec>;
 export type SpeechSpec = z.infer<typeof SpeechSpec>;
+export type JoinSpec = z.infer<typeof JoinSpec>;
+export type Transition = z.infer<typeof Transition>;
 export type OutputSpec = z.infer<typeof OutputSpec>;
 export type RegisteredCharacter = z.infer<typeof RegisteredCharacter>;
 export type LoraSource = z.infer<typeof LoraSource>;

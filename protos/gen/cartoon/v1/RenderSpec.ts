@@ -4,6 +4,7 @@ import type { ClipSpec as _cartoon_v1_ClipSpec, ClipSpec__Output as _cartoon_v1_
 import type { SpeechSpec as _cartoon_v1_SpeechSpec, SpeechSpec__Output as _cartoon_v1_SpeechSpec__Output } from '../../cartoon/v1/SpeechSpec.ts';
 import type { OutputSpec as _cartoon_v1_OutputSpec, OutputSpec__Output as _cartoon_v1_OutputSpec__Output } from '../../cartoon/v1/OutputSpec.ts';
 import type { RegisteredCharacter as _cartoon_v1_RegisteredCharacter, RegisteredCharacter__Output as _cartoon_v1_RegisteredCharacter__Output } from '../../cartoon/v1/RegisteredCharacter.ts';
+import type { JoinSpec as _cartoon_v1_JoinSpec, JoinSpec__Output as _cartoon_v1_JoinSpec__Output } from '../../cartoon/v1/JoinSpec.ts';
 
 export interface RenderSpec {
   /**
@@ -27,6 +28,10 @@ export interface RenderSpec {
    * Characters beside those of the pack that clip or speech use, as they were when the render was submitted.
    */
   'registered'?: (_cartoon_v1_RegisteredCharacter)[];
+  /**
+   * Instead of clip and speech: joins clips that are there. RunRequest says where they are.
+   */
+  'join'?: (_cartoon_v1_JoinSpec | null);
 }
 
 export interface RenderSpec__Output {
@@ -51,4 +56,8 @@ export interface RenderSpec__Output {
    * Characters beside those of the pack that clip or speech use, as they were when the render was submitted.
    */
   'registered': (_cartoon_v1_RegisteredCharacter__Output)[];
+  /**
+   * Instead of clip and speech: joins clips that are there. RunRequest says where they are.
+   */
+  'join': (_cartoon_v1_JoinSpec__Output | null);
 }

@@ -4,6 +4,7 @@ import type { RenderSpec as _cartoon_v1_RenderSpec, RenderSpec__Output as _carto
 import type { UploadTarget as _cartoon_v1_UploadTarget, UploadTarget__Output as _cartoon_v1_UploadTarget__Output } from '../../cartoon/v1/UploadTarget.ts';
 import type { CheckpointTarget as _cartoon_v1_CheckpointTarget, CheckpointTarget__Output as _cartoon_v1_CheckpointTarget__Output } from '../../cartoon/v1/CheckpointTarget.ts';
 import type { AssetSource as _cartoon_v1_AssetSource, AssetSource__Output as _cartoon_v1_AssetSource__Output } from '../../cartoon/v1/AssetSource.ts';
+import type { JoinInput as _cartoon_v1_JoinInput, JoinInput__Output as _cartoon_v1_JoinInput__Output } from '../../cartoon/v1/JoinInput.ts';
 import type { Long } from '@grpc/proto-loader';
 
 export interface RunRequest {
@@ -35,6 +36,10 @@ export interface RunRequest {
    * Where the files that the spec names by their SHA-256 can be had.
    */
   'assets'?: (_cartoon_v1_AssetSource)[];
+  /**
+   * What a join is made from: results of its shots.
+   */
+  'inputs'?: (_cartoon_v1_JoinInput)[];
 }
 
 export interface RunRequest__Output {
@@ -66,4 +71,8 @@ export interface RunRequest__Output {
    * Where the files that the spec names by their SHA-256 can be had.
    */
   'assets': (_cartoon_v1_AssetSource__Output)[];
+  /**
+   * What a join is made from: results of its shots.
+   */
+  'inputs': (_cartoon_v1_JoinInput__Output)[];
 }
