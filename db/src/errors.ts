@@ -8,6 +8,7 @@ export type VerbErrorCode =
   | "idempotency_mismatch"
   | "id_taken"
   | "invalid_input"
+  | "too_many_characters"
   | "database_newer"
   | "secret_key_missing";
 

@@ -1,15 +1,10 @@
+export * from "./characters/index.ts";
 export type { Database, DatabaseOptions } from "./database.ts";
 export * from "./errors.ts";
 export { CLIENT_ID, idOfAlias, newId } from "./ids.ts";
 export * from "./jobs/index.ts";
 export * from "./keys/index.ts";
 export { openDatabase } from "./open.ts";
-export {
-  type CharacterRecord,
-  deleteCharacter,
-  listCharacters,
-  putCharacter,
-} from "./registry/characters.ts";
 export {
   listNodes,
   type NodeRecord,

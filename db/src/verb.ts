@@ -25,6 +25,7 @@ export interface Tx {
 /**
  * What subscribers hear. `poll`: something may have changed, look again. `ended`: this very process has written a
  * job's last state; no other process hears of it, so that over all of them every ending is told of once.
+ * `characters`: a tenant has registered or removed one.
  */
 export type Wake =
   | { type: "queued" }
@@ -32,6 +33,7 @@ export type Wake =
   | { type: "cancel"; jobId: string }
   | { type: "delivery" }
   | { type: "ended"; job: Job }
+  | { type: "characters"; tenant: string }
   | { type: "poll" };
 
 /**

@@ -37,5 +37,6 @@ export function distinctWakes(wakes: Wake[]): Wake[] {
 
 function nameOf(wake: Wake): string {
   if (wake.type === "ended") return `ended:${wake.job.id}`;
+  if (wake.type === "characters") return `characters:${wake.tenant}`;
   return "jobId" in wake ? `${wake.type}:${wake.jobId}` : wake.type;
 }

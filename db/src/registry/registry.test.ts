@@ -1,18 +1,9 @@
 import { expect, test } from "bun:test";
 import { onEachDatabase } from "../../test/contract.ts";
 import { manualClock } from "../../test/factories.ts";
-import {
-  deleteCharacter,
-  listCharacters,
-  listNodes,
-  noteNodeOutcome,
-  putCharacter,
-  removeLostNodes,
-  removeNode,
-  seeNode,
-} from "../index.ts";
+import { listNodes, noteNodeOutcome, removeLostNodes, removeNode, seeNode } from "../index.ts";
 
-onEachDatabase("nodes and characters", (backend) => {
+onEachDatabase("nodes", (backend) => {
   test("two failures in a row send a node to rest, longer each time, a success wakes it", async () => {
     const { clock, time } = manualClock();
     const db = await backend.open({ clock });
@@ -37,18 +28,5 @@ onEachDatabase("nodes and characters", (backend) => {
     await removeLostNodes(db, time.now);
     await removeNode(db, "gone");
     expect(await listNodes(db)).toMatchObject([{ id: "new", address: "b:2", status: { permits: 2 } }]);
-  });
-
-  test("each tenant has characters of its own", async () => {
-    const db = await backend.open();
-    await putCharacter(db, "acme", "nana", { label: "Nana" });
-    await putCharacter(db, "acme", "nana", { label: "Nana the cat" });
-    await putCharacter(db, "other", "nana", { label: "Another" });
-    expect(await listCharacters(db, "acme")).toMatchObject([
-      { name: "nana", data: { label: "Nana the cat" } },
-    ]);
-    await deleteCharacter(db, "acme", "nana");
-    await expect(deleteCharacter(db, "acme", "nana")).rejects.toMatchObject({ code: "not_found" });
-    expect((await listCharacters(db, "other")).length).toBe(1);
   });
 });

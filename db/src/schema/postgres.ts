@@ -234,6 +234,23 @@ export const characters = pgTable(
     data: json("data").$type<EventData>().notNull(),
     createdAt: int8("created_at").notNull(),
     updatedAt: int8("updated_at").notNull(),
+    loraSha256: text("lora_sha256"),
+    voiceSha256: text("voice_sha256"),
   },
   (table) => [primaryKey({ columns: [table.tenant, table.name] })],
+);
+
+/** Files of registered characters. */
+export const assets = pgTable(
+  "assets",
+  {
+    tenant: text("tenant").notNull(),
+    sha256: text("sha256").notNull(),
+    kind: text("kind").notNull(),
+    bytes: int8("bytes").notNull(),
+    storageKey: text("storage_key").notNull(),
+    createdAt: int8("created_at").notNull(),
+    releasedAt: int8("released_at"),
+  },
+  (table) => [primaryKey({ columns: [table.tenant, table.sha256] })],
 );
