@@ -1,7 +1,7 @@
+import { COMPONENTS, type LoraComponent, parseLoraKey } from "@cartoon/protos/lora/keys";
 import type { TensorEntry } from "../weights/safetensors.ts";
 import { readSafetensorsHeader, type SafetensorsFile } from "../weights/safetensors.ts";
 import { readFloat32 } from "../weights/weight-set.ts";
-import { COMPONENTS, type LoraComponent, parseLoraKey } from "./keys.ts";
 import { type PeftSettings, peftSettings } from "./peft-metadata.ts";
 import { type LoraTargets, TargetIndex } from "./targets.ts";
 
@@ -23,8 +23,6 @@ export interface LoraAdapter {
   layers: ReadonlyMap<LoraComponent, ReadonlyMap<string, LoraLayer>>;
   /** Tensor names that no module of the model takes. */
   unmatched: readonly string[];
-  /** What was left out on purpose, in words. */
-  notes: readonly string[];
 }
 
 export class LoraError extends Error {
@@ -53,7 +51,7 @@ export async function loadLora(
 ): Promise<LoraAdapter> {
   const { name, targets, layersPerBlock } = options;
   const file = await readSafetensorsHeader(path);
-  const { layers: raw, unmatched, notes } = collect(name, file);
+  const { layers: raw, unmatched } = collect(name, file);
   const settings = peftSettings(file.metadata);
   const layers = new Map<LoraComponent, ReadonlyMap<string, LoraLayer>>();
   for (const component of COMPONENTS) {
@@ -71,20 +69,18 @@ export async function loadLora(
       name,
       `none of its ${file.tensors.size} tensors fits this model (${examples(unmatched)})`,
     );
-  return { name, layers, unmatched, notes };
+  return { name, layers, unmatched };
 }
 
 /** Groups the tensors by module; SGM names give way when the file holds diffusers names too. */
 function collect(name: string, file: SafetensorsFile) {
   const layers = new Map<LoraComponent, Map<string, RawLayer>>();
   const unmatched: string[] = [];
-  let dora = 0;
   const unsupported: string[] = [];
   for (const [key, entry] of file.tensors) {
     const parsed = parseLoraKey(key);
     if (!parsed) unmatched.push(key);
-    else if (parsed.part === "dora") dora++;
-    else if (parsed.part === "unsupported") unsupported.push(key);
+    else if (parsed.part === "dora" || parsed.part === "unsupported") unsupported.push(key);
     else {
       const modules = layers.get(parsed.component) ?? new Map<string, RawLayer>();
       layers.set(parsed.component, modules);
@@ -101,11 +97,9 @@ function collect(name: string, file: SafetensorsFile) {
   if (unsupported.length > 0)
     throw new LoraError(
       name,
-      `LoHa, LoKr, OFT and full-difference files are not supported (${examples(unsupported)})`,
+      `LoHa, LoKr, DoRA, OFT and full-difference files are not supported (${examples(unsupported)})`,
     );
-  const notes =
-    dora > 0 ? [`${dora} DoRA magnitude vectors are not applied; the adapter acts as a plain LoRA`] : [];
-  return { layers, unmatched, notes };
+  return { layers, unmatched };
 }
 
 /** Features that A reads: `in` of a linear layer, `in · k · k` of a convolution, whose delta is B·A over such rows. */

@@ -1,8 +1,8 @@
+import type { LoraComponent } from "@cartoon/protos/lora/keys";
 import type { LoraTarget } from "../graphs/builder/types.ts";
 import { type Feeds, float32, type TensorValue } from "../onnx/session.ts";
 import { toHalfArray } from "../weights/float16.ts";
 import type { LoraAdapter, LoraLayer } from "./adapter.ts";
-import type { LoraComponent } from "./keys.ts";
 
 export interface WeightedAdapter {
   adapter: LoraAdapter;

@@ -1,5 +1,5 @@
+import { COMPONENTS, type LoraComponent } from "@cartoon/protos/lora/keys";
 import { z } from "zod";
-import { COMPONENTS, type LoraComponent } from "./keys.ts";
 
 /** Scaling rules of one model that PEFT keeps beside the weights. */
 export interface PeftSettings {

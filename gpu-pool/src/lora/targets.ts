@@ -1,5 +1,5 @@
+import { flatten, type LoraComponent } from "@cartoon/protos/lora/keys";
 import type { LoraTarget } from "../graphs/builder/types.ts";
-import { flatten, type LoraComponent } from "./keys.ts";
 
 /** What the loaded graphs can take, per model. */
 export type LoraTargets = Readonly<Partial<Record<LoraComponent, readonly LoraTarget[]>>>;
