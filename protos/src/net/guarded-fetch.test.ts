@@ -84,6 +84,23 @@ describe("guardedFetch", () => {
     expect(answer.status).toBe(200);
     expect(new TextDecoder().decode(answer.body)).toBe(`host localhost:${port}`);
   });
+  test("hands a body on piece by piece, and a sink's own failure as it is", async () => {
+    let text = "";
+    const sink = (chunk: Uint8Array) => {
+      text += new TextDecoder().decode(chunk);
+    };
+    const answer = await guardedFetch(`http://localhost:${port}/voice`, { ...limits, allowHosts, sink });
+    expect([text, answer.body.length]).toEqual([`host localhost:${port}`, 0]);
+    const full = guardedFetch(`http://localhost:${port}/voice`, {
+      ...limits,
+      allowHosts,
+      sink: () => {
+        throw new RangeError("disk full");
+      },
+    });
+    expect(full).rejects.toThrow("disk full");
+    expect(await refused(`http://127.0.0.1:${port}/big`, { allowHosts, sink })).toBe("too_large");
+  });
   test("posts a body", async () => {
     const answer = await guardedFetch(`http://127.0.0.1:${port}/`, {
       ...limits,

@@ -41,6 +41,8 @@ export interface GuardedFetchOptions {
   /** `host:port` pairs that may lie on a private network; the operator's choice, never the user's. */
   allowHosts?: readonly string[];
   signal?: AbortSignal;
+  /** Takes the body of a 2xx answer piece by piece; `body` is empty then. For files too large to hold. */
+  sink?: (chunk: Uint8Array) => void | Promise<void>;
 }
 
 export interface GuardedResponse {
@@ -122,7 +124,11 @@ function checkType(response: IncomingMessage, accepted: readonly string[] | unde
   );
 }
 
-async function readBody(response: IncomingMessage, maxBytes: number): Promise<Uint8Array> {
+async function readBody(
+  response: IncomingMessage,
+  maxBytes: number,
+  sink?: GuardedFetchOptions["sink"],
+): Promise<Uint8Array> {
   const tooLarge = () => new GuardedFetchError("too_large", `the answer is larger than ${maxBytes} bytes`);
   if (Number(response.headers["content-length"] ?? 0) > maxBytes) throw tooLarge();
   const chunks: Uint8Array[] = [];
@@ -130,7 +136,8 @@ async function readBody(response: IncomingMessage, maxBytes: number): Promise<Ui
   for await (const chunk of response as AsyncIterable<Uint8Array>) {
     size += chunk.byteLength;
     if (size > maxBytes) throw tooLarge();
-    chunks.push(chunk);
+    if (sink) await sink(chunk);
+    else chunks.push(chunk);
   }
   return new Uint8Array(Buffer.concat(chunks));
 }
@@ -151,6 +158,15 @@ export async function guardedFetch(target: string, options: GuardedFetchOptions)
   const timeout = AbortSignal.timeout(options.timeoutMs);
   const signal = options.signal ? AbortSignal.any([timeout, options.signal]) : timeout;
   let url = parseUrl(target);
+  let sinkError: unknown;
+  const sink = async (chunk: Uint8Array) => {
+    try {
+      await options.sink?.(chunk);
+    } catch (error) {
+      sinkError = error;
+      throw error;
+    }
+  };
   try {
     for (let hop = 0; ; hop++) {
       const address = await resolvePinned(url, options.allowHosts ?? []);
@@ -165,8 +181,9 @@ export async function guardedFetch(target: string, options: GuardedFetchOptions)
         continue;
       }
       try {
-        if (status >= 200 && status < 300) checkType(response, options.contentTypes);
-        const body = await readBody(response, options.maxBytes);
+        const ok = status >= 200 && status < 300;
+        if (ok) checkType(response, options.contentTypes);
+        const body = await readBody(response, options.maxBytes, ok && options.sink ? sink : undefined);
         return { status, headers: flatHeaders(response), body, url: url.href };
       } catch (error) {
         response.destroy();
@@ -174,7 +191,7 @@ export async function guardedFetch(target: string, options: GuardedFetchOptions)
       }
     }
   } catch (cause) {
-    if (cause instanceof GuardedFetchError) throw cause;
+    if (cause instanceof GuardedFetchError || (sinkError !== undefined && cause === sinkError)) throw cause;
     if (timeout.aborted)
       throw new GuardedFetchError("timeout", `${url.hostname} took longer than ${options.timeoutMs} ms`);
     options.signal?.throwIfAborted();
