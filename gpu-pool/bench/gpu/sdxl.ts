@@ -1,94 +1,127 @@
-import { createHash } from "node:crypto";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { buildVaeDecoder, buildVaeEncoder } from "../../src/graphs/autoencoder-kl.ts";
-import type { LoraTarget, OnnxModel } from "../../src/graphs/builder/index.ts";
+import type { LoraTarget } from "../../src/graphs/builder/index.ts";
 import { buildClipText } from "../../src/graphs/clip-text.ts";
 import { clipTextConfig } from "../../src/graphs/config/clip.ts";
 import { motionAdapterConfig, unetConfig, unetMotionShape } from "../../src/graphs/config/unet.ts";
 import { autoencoderConfig } from "../../src/graphs/config/vae.ts";
+import { cpuTarget } from "../../src/graphs/target/cpu.ts";
 import { type CudaOptions, cudaTarget } from "../../src/graphs/target/cuda.ts";
 import { buildUnetMotion } from "../../src/graphs/unet-motion.ts";
 import { planUnet } from "../../src/graphs/unet-plan.ts";
-import {
-  createSession,
-  type Feeds,
-  float32,
-  floatOutput,
-  int64,
-  type Session,
-} from "../../src/onnx/session.ts";
+import { type Feeds, float32, floatOutput, int64 } from "../../src/onnx/session.ts";
 import { openWeights } from "../../src/weights/weight-set.ts";
+import { distance, floats, memoryUsed, open, say, timed, watchMemory } from "./measure.ts";
 
 /**
- * Times the CUDA graphs of full-size SDXL + AnimateDiff and compares them with diffusers, over the folder
- * that reference.py wrote. Usage: bun bench/gpu/sdxl.ts FOLDER [--repeats 6] [--only unet,lora,…]
+ * Times the graphs of full-size SDXL + AnimateDiff and compares them with diffusers, over the folder that
+ * torch_sdxl.py wrote:
+ *
+ *     bun bench/gpu/sdxl.ts FOLDER step --frames 16 [--variants plain,deterministic]
+ *     bun bench/gpu/sdxl.ts FOLDER lora --frames 16
+ *     bun bench/gpu/sdxl.ts FOLDER memory --frames 16 --mode normal|small
+ *     bun bench/gpu/sdxl.ts FOLDER vae | clip
  */
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { repeats: { type: "string", default: "6" }, only: { type: "string" } },
+  options: {
+    frames: { type: "string", default: "16" },
+    repeats: { type: "string", default: "6" },
+    variants: { type: "string", default: "plain" },
+    mode: { type: "string", default: "normal" },
+    provider: { type: "string", default: "cuda" },
+  },
 });
-const [folder = "."] = positionals;
+const [folder = ".", what = "step"] = positionals;
+const frames = Number(values.frames);
 const repeats = Number(values.repeats);
-const wanted = (part: string) => !values.only || values.only.split(",").includes(part);
-const json = async (path: string) => JSON.parse(await readFile(join(folder, path), "utf8"));
-const binary = async (name: string) => {
-  const bytes = await readFile(join(folder, "reference", `${name}.bin`));
-  return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+const provider = values.provider === "cpu" ? "cpu" : "cuda";
+
+/** What can be timed against each other. Symbolic sizes but for `deterministic`. */
+const VARIANTS: Readonly<Record<string, CudaOptions>> = {
+  plain: {},
+  chunks4: { feedForwardChunks: 4 },
+  deterministic: { deterministic: true },
 };
+
+const json = async (path: string) => JSON.parse(await readFile(join(folder, path), "utf8"));
+const reference = (name: string, of = frames) => floats(join(folder, "reference", String(of), `${name}.bin`));
 const weights = (...names: string[]) => openWeights(names.map((name) => join(folder, `${name}.safetensors`)));
-const sizes = (await json("reference/sizes.json")) as { frames: number; size: number };
+const target = (options: CudaOptions = {}) => (provider === "cpu" ? cpuTarget : cudaTarget(options));
+const chosen = () =>
+  values.variants.split(",").map((name) => {
+    const options = VARIANTS[name];
+    if (!options) throw new Error(`no variant "${name}"; there are ${Object.keys(VARIANTS).join(", ")}`);
+    return { name, options };
+  });
 const cache = await mkdtemp(join(folder, ".cache-"));
 
-async function open(label: string, build: () => OnnxModel): Promise<Session> {
-  const start = performance.now();
-  const model = build();
-  const built = performance.now();
-  const session = await createSession(model, cache, { provider: "cuda" });
-  const created = performance.now();
-  const kib = (model.bytes.length / 1024).toFixed(0);
-  console.log(
-    `${label}: graph ${(built - start).toFixed(0)} ms (${kib} KiB), session ${(created - built).toFixed(0)} ms`,
+async function unet() {
+  const shape = unetMotionShape(
+    unetConfig.parse(await json("unet/config.json")),
+    motionAdapterConfig.parse(await json("motion_adapter/config.json")),
   );
-  return session;
+  const tensors = await weights("unet/diffusion_pytorch_model", "motion_adapter/diffusion_pytorch_model");
+  const { size } = (await json(`reference/${frames}/sizes.json`)) as { size: number };
+  const textDim = shape.textTime?.textDim ?? 0;
+  const crossDim = shape.mid.crossDim;
+  const text = await reference("text");
+  const feeds: Feeds = {
+    sample: float32(await reference("sample"), [2, 4, frames, size, size]),
+    timestep: float32(Float32Array.of(501), []),
+    encoder_hidden_states: float32(text, [2, 77, crossDim]),
+    text_embeds: float32(await reference("pooled"), [2, textDim]),
+    time_ids: float32(await reference("ids"), [2, 6]),
+  };
+  const make = async (batch: number, options: CudaOptions, lora: boolean) => {
+    const fixed = { batch, frames, height: size, width: size, tokens: 77 };
+    const plan = planUnet(shape, fixed, options.feedForwardChunks);
+    const symbolic = { batch: "B", frames, height: "H", width: "W", tokens: "S" };
+    const sizes = options.deterministic ? fixed : symbolic;
+    let targets: readonly LoraTarget[] = [];
+    const opened = await open(provider, cache, () => {
+      const built = buildUnetMotion({
+        shape,
+        weights: tensors,
+        target: target({ ...options, ...plan }),
+        lora,
+        sizes,
+      });
+      targets = built.loraTargets;
+      return built;
+    });
+    return { ...opened, plan, targets };
+  };
+  return { feeds, make, size };
 }
 
-/** Relative L2 distance. */
-function distance(got: Float32Array, reference: Float32Array): number {
-  let error = 0;
-  let norm = 0;
-  for (let i = 0; i < reference.length; i++) {
-    error += ((got[i] ?? Number.NaN) - (reference[i] ?? 0)) ** 2;
-    norm += (reference[i] ?? 0) ** 2;
+async function step(): Promise<void> {
+  const { feeds, make } = await unet();
+  const torch = await reference("unet");
+  const exact = await reference("exact").catch(() => undefined);
+  for (const { name, options } of chosen()) {
+    try {
+      const { session, buildMs, createMs, plan } = await make(2, options, false);
+      const { figures, result } = await timed(session, feeds, "out_sample", repeats);
+      say({
+        section: "step",
+        who: name,
+        frames,
+        ...figures,
+        fromTorchHalf: distance(result, torch),
+        fromFloat32: exact && distance(result, exact),
+        buildMs,
+        createMs,
+        ...plan,
+        memoryMiB: memoryUsed(),
+      });
+      await session.release();
+    } catch (error) {
+      say({ section: "step", who: name, frames, error: String(error).slice(0, 600) });
+    }
   }
-  return Math.sqrt(error / norm);
-}
-
-async function measure(
-  label: string,
-  session: Session,
-  feeds: Feeds,
-  output: string,
-  reference?: Float32Array,
-) {
-  const times: number[] = [];
-  const hashes = new Set<string>();
-  let result = new Float32Array(0);
-  for (let i = 0; i < repeats + 2; i++) {
-    const start = performance.now();
-    result = floatOutput(await session.run(feeds), output) as Float32Array<ArrayBuffer>;
-    times.push(performance.now() - start);
-    hashes.add(createHash("sha1").update(new Uint8Array(result.buffer)).digest("hex"));
-  }
-  const sorted = times.slice(2).sort((a, b) => a - b);
-  const median = sorted[sorted.length >> 1]?.toFixed(1);
-  const agrees = reference ? `, L2 from torch fp16 ${distance(result, reference).toExponential(2)}` : "";
-  const first = times[0]?.toFixed(0);
-  const bits = `${hashes.size} different outputs of ${times.length}`;
-  console.log(
-    `${label}: first ${first}, min ${sorted[0]?.toFixed(1)}, median ${median} ms${agrees}; ${bits}`,
-  );
 }
 
 function loraFeeds(targets: readonly LoraTarget[], rank: number): Feeds {
@@ -105,88 +138,153 @@ function loraFeeds(targets: readonly LoraTarget[], rank: number): Feeds {
   return feeds;
 }
 
-async function unets(): Promise<void> {
-  const shape = unetMotionShape(
-    unetConfig.parse(await json("unet/config.json")),
-    motionAdapterConfig.parse(await json("motion_adapter/config.json")),
-  );
-  const tensors = await weights("unet/diffusion_pytorch_model", "motion_adapter/diffusion_pytorch_model");
-  const { frames, size } = sizes;
-  const fixed = { batch: 2, frames, height: size, width: size, tokens: 77 };
-  const symbolic = { batch: "B", frames, height: "H", width: "W", tokens: "S" };
-  const feeds: Feeds = {
-    sample: float32(await binary("sample"), [2, 4, frames, size, size]),
-    timestep: float32(Float32Array.of(501), []),
-    encoder_hidden_states: float32(await binary("text"), [2, 77, 2048]),
-    text_embeds: float32(await binary("pooled"), [2, 1280]),
-    time_ids: float32(await binary("ids"), [2, 6]),
-  };
-  const reference = await binary("unet");
-  const plan = planUnet(shape, fixed);
-  const variants: [string, string, CudaOptions, boolean, boolean][] = [
-    ["unet", "unet, symbolic sizes", plan, false, false],
-    ["chunked", "unet, symbolic sizes, 4 feed-forward chunks", planUnet(shape, fixed, 4), false, false],
-    ["lora", "unet with LoRA inputs", plan, true, false],
-    ["deterministic", "unet, deterministic", { ...plan, deterministic: true }, false, true],
-  ];
-  for (const [part, label, options, lora, isFixed] of variants) {
-    if (!wanted(part)) continue;
-    let targets: readonly LoraTarget[] = [];
-    const session = await open(label, () => {
-      const target = cudaTarget(options);
-      const model = buildUnetMotion({
-        shape,
-        weights: tensors,
-        target,
-        lora,
-        sizes: isFixed ? fixed : symbolic,
+async function lora(): Promise<void> {
+  const { feeds, make } = await unet();
+  for (const { name, options } of chosen()) {
+    const { session, targets, createMs } = await make(2, options, true);
+    for (const rank of [0, 32]) {
+      const { figures } = await timed(
+        session,
+        { ...feeds, ...loraFeeds(targets, rank) },
+        "out_sample",
+        repeats,
+      );
+      say({
+        section: "lora",
+        who: name,
+        frames,
+        rank,
+        layers: targets.length,
+        ...figures,
+        createMs,
+        memoryMiB: memoryUsed(),
       });
-      targets = model.loraTargets;
-      return model;
-    });
-    for (const rank of lora ? [0, 32] : [0]) {
-      const adapters = lora ? loraFeeds(targets, rank) : {};
-      const name = lora ? `${label}, rank ${rank}` : label;
-      await measure(name, session, { ...feeds, ...adapters }, "out_sample", rank ? undefined : reference);
     }
     await session.release();
   }
 }
 
+/** A clip's memory with LoRAs of total rank 32: a step, then decoding a frame. `small` is the pipeline's small mode. */
+async function memory(): Promise<void> {
+  const small = values.mode === "small";
+  const [{ name, options } = { name: "plain", options: {} }] = chosen();
+  const base = memoryUsed();
+  const watch = watchMemory();
+  const { feeds, make, size } = await unet();
+  const config = autoencoderConfig.parse(await json("vae/config.json"));
+  const tensors = await weights("vae/diffusion_pytorch_model");
+  const decoder = await open(provider, cache, () =>
+    buildVaeDecoder({ config, weights: tensors, target: target(options) }),
+  );
+  const batch = small ? 1 : 2;
+  const { session, targets } = await make(
+    batch,
+    { ...options, ...(small ? { feedForwardChunks: 4 } : {}) },
+    true,
+  );
+  const loaded = memoryUsed();
+  const half = (part: number): Feeds =>
+    Object.fromEntries(
+      Object.entries(feeds).map(([key, { data, shape }]) => {
+        if (shape[0] !== 2 || batch === 2) return [key, float32(data as Float32Array, shape)];
+        const length = data.length / 2;
+        const rows = (data as Float32Array).subarray(part * length, (part + 1) * length);
+        return [key, float32(rows, [1, ...shape.slice(1)])];
+      }),
+    );
+  const adapters = loraFeeds(targets, 32);
+  const times: number[] = [];
+  for (let i = 0; i < 5; i++) {
+    const start = performance.now();
+    for (let part = 0; part < 2 / batch; part++)
+      floatOutput(await session.run({ ...half(part), ...adapters }), "out_sample");
+    times.push(performance.now() - start);
+  }
+  const afterSteps = memoryUsed();
+  const latents = float32(new Float32Array(4 * size * size).fill(0.1), [1, 4, size, size]);
+  await decoder.session.run({ latent_sample: latents });
+  const peakMiB = await watch.peak();
+  say({
+    section: "memory",
+    who: name,
+    mode: values.mode,
+    frames,
+    stepMs: Math.round(Math.min(...times)),
+    peakMiB,
+    baseMiB: base,
+    loadedMiB: loaded,
+    afterStepsMiB: afterSteps,
+    afterDecodeMiB: memoryUsed(),
+  });
+  await session.release();
+  await decoder.session.release();
+}
+
 async function vae(): Promise<void> {
   const config = autoencoderConfig.parse(await json("vae/config.json"));
-  const options = { config, weights: await weights("vae/diffusion_pytorch_model"), target: cudaTarget() };
-  const { size } = sizes;
-  const decoder = await open("vae decoder", () => buildVaeDecoder(options));
-  const latents = float32(await binary("latents"), [1, 4, size, size]);
-  await measure("vae decode 1 frame", decoder, { latent_sample: latents }, "sample", await binary("vae"));
-  await decoder.release();
-  const encoder = await open("vae encoder", () => buildVaeEncoder(options));
-  const image = float32(await binary("image"), [1, 3, 8 * size, 8 * size]);
-  await measure("vae encode 1 image", encoder, { sample: image }, "latent_mean", await binary("vae_mean"));
-  await encoder.release();
+  const tensors = await weights("vae/diffusion_pytorch_model");
+  const { size } = (await json("reference/1/sizes.json")) as { size: number };
+  for (const { name, options } of chosen()) {
+    try {
+      const common = { config, weights: tensors, target: target(options) };
+      const fixed = { batch: 1, height: size, width: size };
+      const counts = options.deterministic ? [1] : [1, 4];
+      const sizes = options.deterministic ? fixed : undefined;
+      const { session, createMs } = await open(provider, cache, () => buildVaeDecoder({ ...common, sizes }));
+      for (const count of counts) {
+        const latents = float32(await reference(`latents${count}`, 1), [count, 4, size, size]);
+        const { figures, result } = await timed(session, { latent_sample: latents }, "sample", repeats);
+        const torch = await reference(`vae${count}`, 1);
+        const exact = count === 1 ? await reference("exact1", 1).catch(() => undefined) : undefined;
+        say({
+          section: "vae decode",
+          who: name,
+          frames: count,
+          ...figures,
+          perFrame: figures.min / count,
+          fromTorchHalf: distance(result.subarray(result.length - torch.length), torch),
+          fromFloat32: exact && distance(result, exact),
+          createMs,
+          memoryMiB: memoryUsed(),
+        });
+      }
+      await session.release();
+    } catch (error) {
+      say({ section: "vae decode", who: name, error: String(error).slice(0, 600) });
+    }
+  }
+  const { session } = await open(provider, cache, () =>
+    buildVaeEncoder({ config, weights: tensors, target: target() }),
+  );
+  const image = float32(await reference("image", 1), [1, 3, 8 * size, 8 * size]);
+  const { figures, result } = await timed(session, { sample: image }, "latent_mean", repeats);
+  const torch = distance(result, await reference("vae_mean", 1));
+  say({ section: "vae encode", who: "plain", ...figures, fromTorchHalf: torch });
+  await session.release();
 }
 
 async function clip(): Promise<void> {
   const config = clipTextConfig.parse(await json("text_encoder_2/config.json"));
-  const options = {
-    config,
-    weights: await weights("text_encoder_2/model"),
-    target: cudaTarget(),
-    lora: false,
-  };
-  const session = await open("bigG text encoder", () => buildClipText(options));
-  const feeds = { input_ids: int64(await binary("tokens"), [2, 77]) };
-  await measure("bigG text_embeds", session, feeds, "text_embeds", await binary("text_embeds"));
+  const options = { config, weights: await weights("text_encoder_2/model"), target: target(), lora: false };
+  const { session, createMs } = await open(provider, cache, () => buildClipText(options));
+  const feeds = { input_ids: int64(await reference("tokens", 1), [2, 77]) };
   const penultimate = `hidden_states.${config.num_hidden_layers - 1}`;
-  await measure("bigG penultimate", session, feeds, penultimate, await binary("penultimate"));
+  for (const [output, stored] of [
+    ["text_embeds", "text_embeds"],
+    [penultimate, "penultimate"],
+  ] as const) {
+    const { figures, result } = await timed(session, feeds, output, repeats);
+    const torch = distance(result, await reference(stored, 1));
+    say({ section: "text encoder bigG", output, ...figures, fromTorchHalf: torch, createMs });
+  }
   await session.release();
 }
 
+const sections: Readonly<Record<string, () => Promise<void>>> = { step, lora, memory, vae, clip };
 try {
-  if (wanted("clip")) await clip();
-  if (wanted("vae")) await vae();
-  await unets();
+  const run = sections[what];
+  if (!run) throw new Error(`no section "${what}"; there are ${Object.keys(sections).join(", ")}`);
+  await run();
 } finally {
   await rm(cache, { recursive: true, force: true });
 }
