@@ -1,10 +1,10 @@
 /**
- * Full-size Dia and DAC beside transformers on the same random weights:
+ * Full-size Dia and DAC beside transformers on the same random weights, one JSON line a figure:
  *
  *     python scripts/goldens/voice/full_size.py FOLDER
- *     ORT_ENABLE_CUDNN_FLASH_ATTENTION=0 NVIDIA_TF32_OVERRIDE=0 bun gpu-pool/bench/voice-full-size.ts FOLDER [cuda|cpu]
+ *     ORT_ENABLE_CUDNN_FLASH_ATTENTION=0 NVIDIA_TF32_OVERRIDE=0 \
+ *       bun gpu-pool/bench/voice-full-size.ts FOLDER cuda|cpu [speed|batch|codec|parity|tokens …]
  */
-import { execFileSync } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DiaConfig } from "../src/graphs/dia-config.ts";
@@ -15,8 +15,9 @@ import { createSession, float32, floatOutput, int64 } from "../src/onnx/session.
 import { decodeCodes, encodeSamples } from "../src/pipelines/dia/codec.ts";
 import { promptRows } from "../src/pipelines/dia/delay-pattern.ts";
 import { generate } from "../src/pipelines/dia/generate.ts";
-import { loadDacModel, loadDiaModel } from "../src/pipelines/dia/model.ts";
+import { type DiaModel, loadDacModel, loadDiaModel } from "../src/pipelines/dia/model.ts";
 import { openWeights } from "../src/weights/weight-set.ts";
+import { memoryUsed, say, watchMemory } from "./gpu/measure.ts";
 
 const folder = process.argv[2] ?? ".";
 const device = process.argv[3] === "cpu" ? "cpu" : "cuda";
@@ -28,16 +29,6 @@ const raw = async (name: string) => {
 const reference = JSON.parse(await readFile(join(folder, "reference.json"), "utf8"));
 const text = new TextEncoder().encode(reference.text);
 const now = () => performance.now();
-const say = (label: string, value: string) => console.log(`${label.padEnd(34)} ${value}`);
-
-function memory(): string {
-  try {
-    const query = ["--query-gpu=memory.used", "--format=csv,noheader"];
-    return execFileSync("nvidia-smi", query, { encoding: "utf8" }).trim();
-  } catch {
-    return "unknown";
-  }
-}
 
 async function parity(): Promise<void> {
   const config = DiaConfig.parse(JSON.parse(await readFile(join(folder, "dia/config.json"), "utf8")));
@@ -79,10 +70,12 @@ async function parity(): Promise<void> {
   });
   const actual = floatOutput(outputs, "logits");
   const expected = (await raw("logits")).subarray(prompt * 2 * c.num_channels * c.vocab_size);
-  say(
-    "logits, relative L2 error",
-    `${relative(actual, expected).toExponential(2)} (transformers in half precision: ${reference.halfRelative.toExponential(2)})`,
-  );
+  say({
+    section: "voice logits",
+    steps,
+    fromFloat32: relative(actual, expected),
+    transformersHalf: reference.halfRelative,
+  });
   await encoder.release();
   await decoder.release();
 }
@@ -111,43 +104,48 @@ async function tokens(): Promise<void> {
   const rows = [...promptRows(model.config, []), ...(made?.rows ?? [])];
   const expected: number[][] = reference.sequence;
   const wrong = expected.findIndex((row, i) => row.some((token, c) => token !== rows[i]?.[c]));
-  say(
-    "tokens in float32",
-    wrong < 0 ? `all ${expected.length} rows equal` : `rows differ from ${wrong} on (of ${expected.length})`,
-  );
+  say({ section: "voice tokens, float32", rows: expected.length, firstDifference: wrong < 0 ? null : wrong });
   await model.release();
 }
 
-async function speed(): Promise<void> {
-  let started = now();
-  const model = await loadDiaModel(join(folder, "dia"), { cacheDir, device });
-  say("load", `${((now() - started) / 1000).toFixed(2)} s, ${memory()}`);
-  const frames = device === "cuda" ? 860 : 60;
-  const run = async (batch: number, rows: number) => {
-    let first = 0;
-    started = now();
-    const requests = Array.from({ length: batch }, (_, seed) => ({ text, lastRow: rows, seed, sampling }));
-    const made = await generate(model, requests, {
-      firstRun: device === "cuda" ? 32 : 8,
-      onRows: (n) => {
-        if (first === 0 && n >= 86) first = now() - started;
-      },
-    });
-    const total = made.reduce((sum, { rows: r }) => sum + r.length, 0);
-    return { rate: (total / (now() - started)) * 1000, first, total };
+const length = device === "cuda" ? 860 : 60;
+
+/** Generates `batch` dialogues of `rows` frames side by side. */
+async function dialogues(model: DiaModel, batch: number, rows: number) {
+  let first = 0;
+  const started = now();
+  const requests = Array.from({ length: batch }, (_, seed) => ({ text, lastRow: rows, seed, sampling }));
+  const made = await generate(model, requests, {
+    firstRun: device === "cuda" ? 32 : 8,
+    onRows: (n) => {
+      if (first === 0 && n >= 86) first = now() - started;
+    },
+  });
+  const frames = made.reduce((sum, { rows: r }) => sum + r.length, 0);
+  return {
+    frames,
+    framesPerSecond: Math.round((frames / (now() - started)) * 10000) / 10,
+    firstSecondMs: Math.round(first),
   };
-  await run(1, 200);
-  const one = await run(1, frames);
-  const times = (one.rate / reference.generateFramesPerSecond).toFixed(1);
-  say(
-    "one dialogue",
-    `${one.rate.toFixed(0)} frames/s over ${one.total} frames, ${times}x transformers' generate (${reference.generateFramesPerSecond.toFixed(1)}); first 86 frames after ${one.first.toFixed(0)} ms; ${memory()}`,
-  );
-  if (device === "cuda") {
-    await run(8, 100);
-    const eight = await run(8, frames);
-    say("eight dialogues", `${eight.rate.toFixed(0)} frames/s in all; ${memory()}`);
-  }
+}
+
+/** @param cold what the first dialogue of a process takes is said too */
+async function timeDialogues(batch: number, cold: boolean): Promise<void> {
+  const watch = watchMemory();
+  const started = now();
+  const model = await loadDiaModel(join(folder, "dia"), { cacheDir, device });
+  say({ section: "voice load", seconds: (now() - started) / 1000, memoryMiB: memoryUsed() });
+  if (cold) say({ section: "voice, first dialogue", batch, ...(await dialogues(model, batch, length)) });
+  else await dialogues(model, batch, 100);
+  const figures = await dialogues(model, batch, length);
+  say({
+    section: "voice",
+    batch,
+    ...figures,
+    generate: reference.generateFramesPerSecond,
+    timesGenerate: figures.framesPerSecond / reference.generateFramesPerSecond,
+    peakMiB: await watch.peak(),
+  });
   await model.release();
 }
 
@@ -160,21 +158,33 @@ async function codec(): Promise<void> {
   const expected = await raw("audio");
   const worst = expected.reduce((w, value, i) => Math.max(w, Math.abs(value - (audio[i] ?? 0))), 0);
   const speech = audio.length / dac.config.sampleRate;
-  say(
-    "DAC decode",
-    `largest error ${worst.toExponential(2)}; ${speech.toFixed(2)} s in ${seconds.toFixed(3)} s, ${(speech / seconds).toFixed(0)}x real time (transformers ${reference.dacSeconds.toFixed(3)} s)`,
-  );
+  say({
+    section: "DAC decode",
+    largestError: worst,
+    speechSeconds: speech,
+    seconds,
+    timesRealTime: speech / seconds,
+    transformersSeconds: reference.dacSeconds,
+  });
   const codes = await encodeSamples(dac, await raw("wave"));
   const encoded: number[][] = reference.encoded;
   const same = encoded
     .flatMap((row, c) => row.map((code, t) => code === codes[t]?.[c]))
     .filter(Boolean).length;
-  say("DAC encode", `${same} of ${encoded.flat().length} codes equal`);
+  say({ section: "DAC encode", equalCodes: same, codes: encoded.flat().length });
   await dac.release();
 }
 
-say("device", String(reference.device));
-await speed();
-await codec();
-await parity();
-await tokens();
+const sections: Readonly<Record<string, () => Promise<void>>> = {
+  speed: () => timeDialogues(1, true),
+  batch: () => timeDialogues(device === "cuda" ? 8 : 2, false),
+  codec,
+  parity,
+  tokens,
+};
+const asked = process.argv.slice(4);
+for (const name of asked.length > 0 ? asked : Object.keys(sections)) {
+  const run = sections[name];
+  if (!run) throw new Error(`no section "${name}"; there are ${Object.keys(sections).join(", ")}`);
+  await run();
+}

@@ -140,7 +140,8 @@ def main() -> None:
         device=torch.cuda.get_device_name() if DEVICE == "cuda" else "cpu",
     )
     (FOLDER / "reference.json").write_text(json.dumps(reference))
-    print("transformers:", {k: reference[k] for k in ("device", "generateFramesPerSecond", "halfError", "halfRelative", "dacSeconds")}, "audio std", float(audio.std()), flush=True)
+    figures = {k: reference[k] for k in ("device", "generateFramesPerSecond", "halfError", "halfRelative", "dacSeconds")}
+    print(json.dumps({"section": "voice", "who": "transformers", **figures, "audioStd": float(audio.std())}), flush=True)
 
 
 main()
