@@ -72,6 +72,9 @@ const Env = z.object({
   CARTOON_TLS_CLIENT_CA: z.string().optional(),
   /** Accept callers without a certificate on other addresses than loopback: for closed networks only. */
   CARTOON_NODE_INSECURE: flag,
+  /** PEM files: with them every MP4 carries a signed C2PA manifest; the chain begins with the signer's own certificate. */
+  CARTOON_C2PA_CERT: z.string().optional(),
+  CARTOON_C2PA_KEY: z.string().optional(),
   FFMPEG_PATH: z.string().optional(),
   PATH: z.string().optional(),
   CARTOON_DEBUG: flag,
@@ -95,6 +98,9 @@ export function parseNodeEnv(env: Record<string, string | undefined>): NodeEnv {
     }
     if (value.CARTOON_TLS_CLIENT_CA && !value.CARTOON_TLS_CERT) {
       issue("CARTOON_TLS_CLIENT_CA", "needs CARTOON_TLS_CERT and CARTOON_TLS_KEY");
+    }
+    if (Boolean(value.CARTOON_C2PA_CERT) !== Boolean(value.CARTOON_C2PA_KEY)) {
+      issue("CARTOON_C2PA_CERT", "goes together with CARTOON_C2PA_KEY");
     }
     if (value.CARTOON_REGISTER_URLS.length > 0 && !value.CARTOON_REGISTER_TOKEN) {
       issue("CARTOON_REGISTER_URLS", "needs CARTOON_REGISTER_TOKEN, from `cartoon keys node`");

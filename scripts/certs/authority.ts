@@ -82,3 +82,34 @@ export async function issueCertificate(
   });
   return { certificate: certificate.toString("pem"), privateKey: await privateKeyPem(keys) };
 }
+
+/** Documents (RFC 9336); older readers of C2PA want `emailProtection` beside it. */
+const DOCUMENT_SIGNING = "1.3.6.1.5.5.7.3.36";
+
+/** A certificate to sign clips with, after the profile of C2PA 2.1, 14.5.1. */
+export async function issueSigningCertificate(
+  authority: Authority,
+  name: string,
+  days: number,
+  now = Date.now(),
+): Promise<Issued> {
+  const keys = await newKeys();
+  const certificate = await x509.X509CertificateGenerator.create({
+    serialNumber: serialNumber(),
+    subject: `CN=${name}, O=${name}`,
+    issuer: authority.issuer.subject,
+    notBefore: new Date(now - DAY_MS),
+    notAfter: new Date(now + days * DAY_MS),
+    signingAlgorithm: ALGORITHM,
+    publicKey: keys.publicKey,
+    signingKey: authority.keys.privateKey,
+    extensions: [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+      new x509.ExtendedKeyUsageExtension([DOCUMENT_SIGNING, x509.ExtendedKeyUsage.emailProtection]),
+      await x509.AuthorityKeyIdentifierExtension.create(authority.keys.publicKey),
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+    ],
+  });
+  return { certificate: certificate.toString("pem"), privateKey: await privateKeyPem(keys) };
+}

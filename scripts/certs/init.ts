@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createAuthority, issueCertificate } from "./authority.ts";
+import { createAuthority, issueCertificate, issueSigningCertificate } from "./authority.ts";
 
 export interface CertsOptions {
   folder: string;
@@ -36,6 +36,31 @@ export async function initCertificates(options: CertsOptions): Promise<string[]>
     files.map(async ([name, text, mode]) => {
       const path = join(options.folder, name);
       await writeFile(path, `${text}\n`, { mode });
+      return path;
+    }),
+  );
+}
+
+/**
+ * Writes an authority and a certificate to sign clips with, for trials and closed circles. Readers elsewhere trust
+ * certificates of the authorities on the C2PA trust list.
+ * @param name the operator's, as readers will show it
+ * @returns the paths written
+ */
+export async function signingCertificates(folder: string, name: string, days: number): Promise<string[]> {
+  const authority = await createAuthority(`${name} root`, days);
+  const { certificate, privateKey } = await issueSigningCertificate(authority, name, days);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const files: [string, string, number][] = [
+    ["c2pa-ca.crt", authority.certificate, 0o644],
+    ["c2pa.crt", certificate, 0o644],
+    ["c2pa.key", privateKey, 0o600],
+  ];
+  return Promise.all(
+    files.map(async ([file, text, mode]) => {
+      const path = join(folder, file);
+      // "wx": a key that clips were signed with is never overwritten.
+      await writeFile(path, `${text}\n`, { mode, flag: "wx" });
       return path;
     }),
   );

@@ -98,7 +98,11 @@ test("sound is cut or padded to the length of the picture", () => {
 test("an MP4 holds the scaled picture, the sound, the text track and the manifest, the same bytes each time", async () => {
   const frames = movingSquare(8, 64, 8);
   const fit = fitClip(8, 8, 2, "pingpong");
-  const manifest = JSON.stringify({ seed: 7, note: "a=b;c#d\\e\nnew line" });
+  const manifest = JSON.stringify({
+    seed: 7,
+    note: "a=b;c#d\\e\nnew line, مرحبا",
+    long: "x".repeat(200_000),
+  });
   const encode = async (output: string) => {
     await encodeMp4({
       ffmpeg: bundled,

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type Caption, toSubRip } from "./captions.ts";
 import type { Fit } from "./fit.ts";
 import { type Frames, frameAt } from "./frames.ts";
+import { type ClipMetadata, metadataWav } from "./metadata.ts";
 import { runFfmpeg } from "./run-ffmpeg.ts";
 import { fitSound, type Sound, toWav } from "./wav.ts";
 
@@ -15,8 +16,7 @@ export interface Mp4Job {
   height: number;
   sound?: Sound;
   captions?: Caption[];
-  /** Container metadata; `comment` carries the manifest. */
-  metadata: Record<string, string>;
+  metadata: ClipMetadata;
   /** Folder for the files that ffmpeg reads. */
   folder: string;
   output: string;
@@ -46,9 +46,9 @@ export async function encodeMp4(job: Mp4Job): Promise<void> {
     inputs.push("-f", "srt", "-i", srt);
     maps.push("-map", `${next++}:s`, "-c:s", "mov_text", "-metadata:s:s:0", "language=eng");
   }
-  const metadata = join(folder, "mux.ffmeta");
-  await writeFile(metadata, ffmetadata(job.metadata));
-  inputs.push("-f", "ffmetadata", "-i", metadata);
+  const metadata = join(folder, "mux-metadata.wav");
+  await writeFile(metadata, metadataWav(job.metadata));
+  inputs.push("-i", metadata);
   maps.push("-map_metadata", String(next));
   await runFfmpeg({
     ffmpeg: job.ffmpeg,
@@ -74,10 +74,4 @@ function videoArgs({ width, height, frames }: Mp4Job): string[] {
 function* shown(frames: Frames, timeline: number[]): Generator<Uint8Array> {
   const black = new Uint8Array(frames.width * frames.height * 3);
   for (const index of timeline) yield index < 0 ? black : frameAt(frames, index);
-}
-
-function ffmetadata(values: Record<string, string>): string {
-  const quote = (text: string) => text.replace(/[=;#\\\n]/g, (c) => `\\${c}`);
-  const lines = Object.entries(values).map(([key, value]) => `${quote(key)}=${quote(value)}`);
-  return `;FFMETADATA1\n${lines.join("\n")}\n`;
 }

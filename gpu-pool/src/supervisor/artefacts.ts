@@ -16,6 +16,7 @@ import {
   toWav,
   toWebVtt,
 } from "../media/index.ts";
+import type { ClipSigner } from "../provenance/sign-mp4.ts";
 import { type ManifestInput, provenance } from "./manifest.ts";
 
 export interface Made {
@@ -28,6 +29,7 @@ export interface Made {
 
 export interface MakingContext {
   ffmpeg: string;
+  signer?: ClipSigner;
   folder: string;
   manifest: ManifestInput;
   signal: AbortSignal;
@@ -144,7 +146,9 @@ async function mp4(
   { frames, fit, size, sound, captions }: Material,
   context: MakingContext,
 ): Promise<Uint8Array> {
-  const { ffmpeg, folder, manifest, signal } = context;
+  const { ffmpeg, folder, manifest, signal, signer } = context;
+  const title = (manifest.spec.clip?.prompt ?? "").slice(0, 200);
+  const render = JSON.stringify(provenance(manifest));
   const output = join(folder, "clip.mp4");
   await encodeMp4({
     ...{ ffmpeg, folder, signal, output, sound },
@@ -152,12 +156,10 @@ async function mp4(
     frames: need(frames),
     fit: need(fit),
     captions: manifest.spec.output.captions ? captions : undefined,
-    metadata: {
-      title: (manifest.spec.clip?.prompt ?? "").slice(0, 200),
-      comment: JSON.stringify(provenance(manifest)),
-    },
+    metadata: { title, comment: render },
   });
-  return readFile(output);
+  const clip = await readFile(output);
+  return signer ? signer.sign(clip, { version: manifest.version, title, render: JSON.parse(render) }) : clip;
 }
 
 function need<T>(value: T | undefined): T {

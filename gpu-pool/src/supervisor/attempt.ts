@@ -6,6 +6,7 @@ import type { RunRequest__Output } from "@cartoon/protos/gen/RunRequest";
 import type { RunResponse } from "@cartoon/protos/gen/RunResponse";
 import { encodePreview, FfmpegKilled } from "../media/index.ts";
 import type { Pack } from "../packs/index.ts";
+import type { ClipSigner } from "../provenance/sign-mp4.ts";
 import type { FromRunner, RunnerJob, Spent } from "../runner/messages.ts";
 import { deliver } from "./deliver.ts";
 import { fetchState, fetchVoices } from "./inputs.ts";
@@ -23,6 +24,8 @@ export interface NodeFacts {
   id: string;
   version: string;
   ffmpeg: string;
+  /** Signs clips, where the operator has given a key. */
+  signer?: ClipSigner;
   workDir: string;
   history: StageHistory;
 }

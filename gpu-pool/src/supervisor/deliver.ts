@@ -59,7 +59,7 @@ async function makeAll(delivery: Delivery, targets: Target[]): Promise<Made[]> {
   const material = await openMaterial(manifest);
   const names = targets.map(({ name }) => name);
   for (const warning of artefactWarnings(names, material)) delivery.warn(warning);
-  const context = { ffmpeg: node.ffmpeg, folder, manifest, signal };
+  const context = { ffmpeg: node.ffmpeg, signer: node.signer, folder, manifest, signal };
   const media = names.filter((name) => name !== "manifest.json").filter((name) => canMake(name, material));
   const made = await Promise.all(media.map((name) => makeArtefact(name, material, context)));
   if (names.includes("manifest.json")) {

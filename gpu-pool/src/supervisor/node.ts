@@ -8,6 +8,7 @@ import packageJson from "../../package.json" with { type: "json" };
 import type { NodeEnv } from "../env.ts";
 import { findFfmpeg } from "../media/index.ts";
 import { choosePack, listPacks, type Pack, type PackListing } from "../packs/index.ts";
+import { openSigner } from "../provenance/open-signer.ts";
 import type { Device, Part, RunnerSetup } from "../runner/messages.ts";
 import { Attempt, type AttemptEvent, type NodeFacts } from "./attempt.ts";
 import { Pool } from "./pool.ts";
@@ -60,6 +61,7 @@ export class Node {
       id: env.CARTOON_NODE_ID,
       version: packageJson.version,
       ffmpeg: await findFfmpeg(env),
+      signer: await openSigner(env),
       workDir: await openWorkDir(env.CARTOON_WORK_DIR),
       history: new Map(),
     };
