@@ -55,6 +55,8 @@ export interface EdgeConfig {
     restSeconds: number;
   };
   grpc: { port: number; cert?: string; key?: string; clientCa?: string } | undefined;
+  /** Where nodes that can't be reached dial in. */
+  attach: { port: number; cert?: string; key?: string; clientCa?: string } | undefined;
   /** Buckets by name that requests may pick. */
   destinations: DestinationsConfig;
   store: { kind: "folder" } | { kind: "s3"; s3: S3Config };

@@ -40,7 +40,7 @@ const Variables = z.object({
   CARTOON_INTERNAL_URL: z.url({ protocol: /^https?$/ }).optional(),
   CARTOON_DATA_DIR: z.string().min(1).default("data"),
   DATABASE_URL: z.string().min(1).optional(),
-  CARTOON_NODES: list.default(["127.0.0.1:50051"]),
+  CARTOON_NODES: list.optional(),
   CARTOON_NODE_CA: z.string().optional(),
   CARTOON_NODE_CERT: z.string().optional(),
   CARTOON_NODE_KEY: z.string().optional(),
@@ -51,6 +51,11 @@ const Variables = z.object({
   CARTOON_GRPC_CERT: z.string().optional(),
   CARTOON_GRPC_KEY: z.string().optional(),
   CARTOON_GRPC_CLIENT_CA: z.string().optional(),
+  CARTOON_ATTACH_PORT: z.coerce.number().int().min(0).max(65_535).optional(),
+  CARTOON_ATTACH_CERT: z.string().optional(),
+  CARTOON_ATTACH_KEY: z.string().optional(),
+  CARTOON_ATTACH_CLIENT_CA: z.string().optional(),
+  CARTOON_ATTACH_INSECURE: flag.default(false),
   CARTOON_AUTH: z.enum(["open", "keys"]).optional(),
   CARTOON_URL_SECRET: z.string().min(32, "at least 32 characters").optional(),
   CARTOON_URL_TTL_SECONDS: seconds(3600, 7 * DAY),
@@ -113,10 +118,31 @@ function crossProblems(variables: Variables): string[] {
     problems.push("CARTOON_NODE_CERT: CARTOON_NODE_CERT and CARTOON_NODE_KEY go together");
   if ((variables.CARTOON_GRPC_CERT === undefined) !== (variables.CARTOON_GRPC_KEY === undefined))
     problems.push("CARTOON_GRPC_CERT: CARTOON_GRPC_CERT and CARTOON_GRPC_KEY go together");
-  for (const address of variables.CARTOON_NODES)
-    if (!/^(dns:)?[\w.[\]:-]+:\d+$/.test(address))
+  problems.push(...attachProblems(variables));
+  for (const address of variables.CARTOON_NODES ?? [])
+    if (address !== "none" && !/^(dns:)?[\w.[\]:-]+:\d+$/.test(address))
       problems.push(`CARTOON_NODES: "${address}" is not host:port`);
   return problems;
+}
+
+function attachProblems(variables: Variables): string[] {
+  const { CARTOON_ATTACH_PORT: port, CARTOON_ATTACH_CERT: cert, CARTOON_ATTACH_KEY: key } = variables;
+  if (port === undefined) return [];
+  if ((cert === undefined) !== (key === undefined))
+    return ["CARTOON_ATTACH_CERT: CARTOON_ATTACH_CERT and CARTOON_ATTACH_KEY go together"];
+  if (variables.CARTOON_ATTACH_CLIENT_CA !== undefined && cert === undefined)
+    return ["CARTOON_ATTACH_CLIENT_CA: needs CARTOON_ATTACH_CERT and CARTOON_ATTACH_KEY"];
+  if (cert === undefined && !isLoopbackHost(variables.HOST) && !variables.CARTOON_ATTACH_INSECURE)
+    return [
+      `CARTOON_ATTACH_CERT: node tokens would travel in the clear, HOST being ${variables.HOST}; give a certificate, or set CARTOON_ATTACH_INSECURE=1 behind a proxy that ends TLS`,
+    ];
+  return [];
+}
+
+/** The node beside the edge, unless nodes are named or dial in; `none` is for those who want neither. */
+function nodeAddresses(variables: Variables): string[] {
+  const beside = variables.CARTOON_ATTACH_PORT === undefined ? ["127.0.0.1:50051"] : [];
+  return (variables.CARTOON_NODES ?? beside).filter((address) => address !== "none");
 }
 
 function storeConfig(variables: Variables): EdgeConfig["store"] {
@@ -181,7 +207,7 @@ export function parseEnv(env: Record<string, string | undefined>): EdgeConfig {
     corsOrigins: variables.CARTOON_CORS_ORIGINS,
     fetchAllow: variables.CARTOON_FETCH_ALLOW,
     nodes: {
-      addresses: variables.CARTOON_NODES,
+      addresses: nodeAddresses(variables),
       ca: variables.CARTOON_NODE_CA,
       cert: variables.CARTOON_NODE_CERT,
       key: variables.CARTOON_NODE_KEY,
@@ -196,6 +222,15 @@ export function parseEnv(env: Record<string, string | undefined>): EdgeConfig {
             cert: variables.CARTOON_GRPC_CERT,
             key: variables.CARTOON_GRPC_KEY,
             clientCa: variables.CARTOON_GRPC_CLIENT_CA,
+          },
+    attach:
+      variables.CARTOON_ATTACH_PORT === undefined
+        ? undefined
+        : {
+            port: variables.CARTOON_ATTACH_PORT,
+            cert: variables.CARTOON_ATTACH_CERT,
+            key: variables.CARTOON_ATTACH_KEY,
+            clientCa: variables.CARTOON_ATTACH_CLIENT_CA,
           },
     destinations: variables.CARTOON_DESTINATIONS,
     store: storeConfig(variables),

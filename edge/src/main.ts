@@ -2,6 +2,7 @@ import { createApp } from "./app.ts";
 import { type EdgeConfig, parseEnv } from "./env.ts";
 import type { Platform } from "./hono.ts";
 import { configureLogging, log } from "./log.ts";
+import { startAttachServer } from "./nodes/attach-server.ts";
 import { openServices } from "./open-services.ts";
 import { startRpc } from "./rpc/server.ts";
 import { Sweeper } from "./store/sweeper.ts";
@@ -20,6 +21,8 @@ export interface Edge {
   url: string;
   /** Port of the job service, where one is configured. */
   grpcPort: number | undefined;
+  /** Port at which nodes dial in, where one is configured. */
+  attachPort: number | undefined;
   config: EdgeConfig;
   /** Takes no more jobs, waits for those that run, then closes everything. */
   stop: (graceMs?: number) => Promise<void>;
@@ -60,6 +63,7 @@ export async function start(options: {
   const deliverer = new Deliverer({ db, links, allowHosts: config.fetchAllow, metrics, tracer });
   const sweeper = new Sweeper(db, store);
   const rpc = await startRpc(services, links);
+  const attach = await startAttachServer(services);
   dispatcher.start();
   deliverer.start();
   const { environment, auth } = config;
@@ -68,7 +72,7 @@ export async function start(options: {
   const stopOnce = async (graceMs: number) => {
     stopping.abort();
     await dispatcher.drain(graceMs);
-    await Promise.all([server.stop(), rpc?.stop()]);
+    await Promise.all([server.stop(), rpc?.stop(), attach?.stop()]);
     await Promise.all([deliverer.close(), sweeper.close()]);
     await close();
   };
@@ -76,6 +80,7 @@ export async function start(options: {
   return {
     url,
     grpcPort: rpc?.port,
+    attachPort: attach?.port,
     config,
     stop: (graceMs = DRAIN_MS) => {
       stopped ??= stopOnce(graceMs);

@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from "bun:test";
-import { resolveAddress } from "../src/nodes/addresses.ts";
+import { resolveAddress } from "@cartoon/protos";
 import { createNodeToken, verifyNodeToken } from "../src/nodes/token.ts";
 import { sleep, startHarness } from "./harness.ts";
 import { ScriptedNode } from "./scripted-node.ts";

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { channelOptions, NodeService } from "@cartoon/protos";
+import type { DescribeResponse } from "@cartoon/protos/gen/DescribeResponse";
 import type { NodeServiceHandlers } from "@cartoon/protos/gen/NodeService";
 import type { NodeStatus } from "@cartoon/protos/gen/NodeStatus";
 import type { RunRequest__Output } from "@cartoon/protos/gen/RunRequest";
@@ -10,7 +11,14 @@ import type { WatchRequest__Output } from "@cartoon/protos/gen/WatchRequest";
 import type { WatchResponse } from "@cartoon/protos/gen/WatchResponse";
 import { status as GrpcStatus, Server, ServerCredentials, type ServerWritableStream } from "@grpc/grpc-js";
 
-type RunCall = ServerWritableStream<RunRequest__Output, RunResponse>;
+/** What a run needs of its call; a stream that a node has opened itself can give it too. */
+export interface RunCall {
+  readonly request: RunRequest__Output;
+  readonly cancelled: boolean;
+  write(message: RunResponse): unknown;
+  end(): void;
+  emit(event: "error", error: { code: number; details: string }): unknown;
+}
 type WatchCall = ServerWritableStream<WatchRequest__Output, WatchResponse>;
 
 const packFile = fileURLToPath(new URL("pack.json", import.meta.url));
@@ -40,6 +48,10 @@ export class ScriptedRun {
   /** Breaks the stream off as a dying process does. */
   cut(): void {
     this.#call.emit("error", { code: GrpcStatus.UNAVAILABLE, details: "cut" });
+  }
+  /** Ends the call with an error. */
+  fail(code: GrpcStatus, details: string): void {
+    this.#call.emit("error", { code, details });
   }
   /** Makes an artefact of the given bytes, PUTs it, and tells of it. */
   async upload(name: string, bytes: Uint8Array) {
@@ -117,6 +129,25 @@ export function contentOf(name: string, request: RunRequest__Output): Uint8Array
   return Buffer.from(`${name}:${"0123456789".repeat(100)}`);
 }
 
+const statusOf = (id: string, permits: number): NodeStatus => ({
+  node_id: id,
+  health: "NODE_HEALTH_READY",
+  permits_total: permits,
+  permits_free: permits,
+  warm: ["toon"],
+  detail: "",
+});
+
+/** What such a node says of itself. */
+export const describeScripted = (id: string, permits: number): DescribeResponse => ({
+  status: statusOf(id, permits),
+  packs: [
+    { name: "toon", version: "6.0.0", is_default: true, manifest_json: readFileSync(packFile, "utf8") },
+  ],
+  devices: [{ kind: "cpu", name: "scripted", memory_bytes: 0 }],
+  version: "6.0.0",
+});
+
 /**
  * A peer for tests that speaks the real node protocol on a real socket and follows a script in place of a model.
  */
@@ -131,33 +162,13 @@ export class ScriptedNode {
   constructor(script: Script = playThrough(), options: { permits?: number; id?: string } = {}) {
     this.script = script;
     const permits = options.permits ?? 2;
-    this.#status = {
-      node_id: options.id ?? "scripted",
-      health: "NODE_HEALTH_READY",
-      permits_total: permits,
-      permits_free: permits,
-      warm: ["toon"],
-      detail: "",
-    };
+    this.#status = statusOf(options.id ?? "scripted", permits);
     this.#server.addService(NodeService.service, this.#handlers());
   }
 
   #handlers(): NodeServiceHandlers {
     return {
-      Describe: (_call, reply) =>
-        reply(null, {
-          status: this.#status,
-          packs: [
-            {
-              name: "toon",
-              version: "6.0.0",
-              is_default: true,
-              manifest_json: readFileSync(packFile, "utf8"),
-            },
-          ],
-          devices: [{ kind: "cpu", name: "scripted", memory_bytes: 0 }],
-          version: "6.0.0",
-        }),
+      Describe: (_call, reply) => reply(null, { ...describeScripted("", 0), status: this.#status }),
       Run: (call) => {
         const run = new ScriptedRun(call);
         this.runs.push(run);

@@ -28,11 +28,28 @@ const device = z
 const Env = z.object({
   /** Name of this node in events and logs. */
   CARTOON_NODE_ID: z.string().min(1).max(128).default(`${hostname()}-${process.pid}`),
-  /** Address of the gRPC server; port 0 takes a free one. */
+  /** Address of the gRPC server; port 0 takes a free one, `none` opens no port: the node then dials its edges. */
   CARTOON_NODE_LISTEN: z
     .string()
-    .regex(/^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/, "HOST:PORT")
+    .regex(/^(none|(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5})$/, "HOST:PORT, or none")
     .default("127.0.0.1:50051"),
+  /** Edges that this node dials, `host:port` or `dns:host:port` for every record; needs CARTOON_REGISTER_TOKEN. */
+  CARTOON_EDGES: z
+    .string()
+    .default("")
+    .transform(list)
+    .pipe(
+      z.array(
+        z.string().regex(/^(dns:)?(\[[0-9a-fA-F:.]+\]|[\w.-]+):\d{1,5}$/, "HOST:PORT or dns:HOST:PORT"),
+      ),
+    ),
+  /** CA of the edges' certificates: a PEM file, or `system`. Without it the edges are dialled in plain text. */
+  CARTOON_EDGE_CA: z.string().optional(),
+  /** This node's own certificate, for edges that ask for one. */
+  CARTOON_EDGE_CERT: z.string().optional(),
+  CARTOON_EDGE_KEY: z.string().optional(),
+  /** Name in the edges' certificates; default: `cartoon-edge`, with `system` the name that is dialled. */
+  CARTOON_EDGE_SERVER_NAME: z.string().optional(),
   /** Folders that hold packs, separated like PATH; of two packs with the same name the first wins. */
   CARTOON_PACK_DIRS: z
     .string()
@@ -45,6 +62,10 @@ const Env = z.object({
   CARTOON_DEVICES: z.string().default("cpu").transform(list).pipe(z.array(device).min(1).max(16)),
   /** CPU threads of each ONNX session; 0 lets ONNX Runtime choose. */
   CARTOON_THREADS: z.coerce.number().int().min(0).max(256).default(0),
+  /** Bit-stable results for every job, at some cost in time on a GPU; else for those that ask for it. */
+  CARTOON_DETERMINISTIC: flag,
+  /** Whether the picture models spare memory: as the GPU's free memory tells, or always or never. */
+  CARTOON_MEMORY: z.enum(["auto", "small", "full"]).default("auto"),
   /** Whether voices are made in a process of their own, beside the picture: `auto` does so on GPUs. */
   CARTOON_VOICE_PROCESS: z.enum(["auto", "own", "shared"]).default("auto"),
   /** Folder for frames and sound on their way; emptied after every job. */
@@ -83,6 +104,24 @@ const Env = z.object({
 /** Settings of a node, parsed once at its start. */
 export type NodeEnv = z.infer<typeof Env>;
 
+/** What is wrong with the way to edges that this node dials. */
+function dialProblems(value: NodeEnv, issue: (path: string, message: string) => void): void {
+  const { CARTOON_EDGES: edges, CARTOON_EDGE_CA: ca } = value;
+  if (edges.length > 0 && !value.CARTOON_REGISTER_TOKEN)
+    issue("CARTOON_EDGES", "needs CARTOON_REGISTER_TOKEN, from `cartoon keys node`");
+  if (edges.length === 0 && value.CARTOON_NODE_LISTEN === "none")
+    issue("CARTOON_NODE_LISTEN", "is none: set CARTOON_EDGES, or nobody can give this node any work");
+  if (Boolean(value.CARTOON_EDGE_CERT) !== Boolean(value.CARTOON_EDGE_KEY))
+    issue("CARTOON_EDGE_CERT", "goes together with CARTOON_EDGE_KEY");
+  if (value.CARTOON_EDGE_CERT && !ca) issue("CARTOON_EDGE_CERT", "needs CARTOON_EDGE_CA");
+  const inTheClear = edges.find((edge) => !isLoopback(edge.replace(/^dns:/, "")));
+  if (inTheClear && !ca && !value.CARTOON_NODE_INSECURE)
+    issue(
+      "CARTOON_EDGES",
+      `the token would travel to ${inTheClear} in the clear: set CARTOON_EDGE_CA, or CARTOON_NODE_INSECURE=1 on a closed network`,
+    );
+}
+
 export function isLoopback(listen: string): boolean {
   return isLoopbackHost(listen.slice(0, listen.lastIndexOf(":")));
 }
@@ -105,7 +144,9 @@ export function parseNodeEnv(env: Record<string, string | undefined>): NodeEnv {
     if (value.CARTOON_REGISTER_URLS.length > 0 && !value.CARTOON_REGISTER_TOKEN) {
       issue("CARTOON_REGISTER_URLS", "needs CARTOON_REGISTER_TOKEN, from `cartoon keys node`");
     }
-    const open = !value.CARTOON_TLS_CLIENT_CA && !value.CARTOON_NODE_INSECURE;
+    dialProblems(value, issue);
+    const open =
+      value.CARTOON_NODE_LISTEN !== "none" && !value.CARTOON_TLS_CLIENT_CA && !value.CARTOON_NODE_INSECURE;
     if (open && !isLoopback(value.CARTOON_NODE_LISTEN)) {
       issue(
         "CARTOON_NODE_LISTEN",

@@ -11,6 +11,7 @@ const short = {
   leaseSeconds: 2,
   settleSeconds: 90,
   seed: 7,
+  attached: false,
   keep: false,
   log: () => {},
 };

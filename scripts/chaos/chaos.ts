@@ -16,6 +16,7 @@ const Options = z.object({
   database: z.enum(["sqlite", "postgres"]).default("sqlite"),
   "lease-seconds": whole(3, 1, 600),
   "settle-seconds": whole(240, 1, 3_600),
+  attached: z.boolean().default(false),
   keep: z.boolean().default(false),
 });
 
@@ -24,6 +25,7 @@ const { values } = parseArgs({
   options: {
     ...{ jobs: text, seconds: text, edges: text, nodes: text, seed: text, database: text },
     ...{ "lease-seconds": text, "settle-seconds": text },
+    attached: { type: "boolean" },
     keep: { type: "boolean" },
   },
 });

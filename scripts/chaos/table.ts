@@ -7,7 +7,7 @@ export function formatReport(report: ChaosReport): string {
     [...counts].map(([name, n]) => `${name} ${n}`).join(", ") || "none";
   const rows: [string, string | number][] = [
     ["database", options.database],
-    ["edges, nodes", `${options.edges}, ${options.nodes}`],
+    ["edges, nodes", `${options.edges}, ${options.nodes}${options.attached ? " (dialling in)" : ""}`],
     ["seed", options.seed],
     ["seconds of faults, in all", `${options.seconds}, ${report.seconds.toFixed(0)}`],
     ["faults", list(report.faults)],

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Database, openDatabase } from "@cartoon/db";
 import { findPostgres, type PostgresServer, startPostgres } from "@cartoon/db/test/postgres-server";
+import { createNodeToken } from "@cartoon/edge/nodes/token";
 import { writeTinyPack } from "@cartoon/gpu-pool/pipelines/animatediff/testing/tiny-pack";
 import { z } from "zod";
 import { freePort } from "../lib/stack.ts";
@@ -15,8 +16,18 @@ export interface WorldOptions {
   nodes: number;
   database: "sqlite" | "postgres";
   leaseSeconds: number;
+  /** The nodes open no port and dial the edges, as those behind NAT do. */
+  attached: boolean;
   /** Keep logs and data for a look afterwards. */
   keep: boolean;
+}
+
+interface EdgePlan {
+  data: string;
+  databaseUrl: string;
+  edgePorts: readonly number[];
+  attachPorts: readonly number[];
+  nodePorts: readonly number[];
 }
 
 const DISK_MEGABYTES = 96;
@@ -30,7 +41,7 @@ export class World {
   readonly options: WorldOptions;
   readonly edges: Victim[] = [];
   readonly nodes: Victim[] = [];
-  /** Between one edge and one node each. */
+  /** Between one edge and one node each, whichever of them dials. */
   readonly links: ToxicProxy[] = [];
   #balancer: ToxicProxy | undefined;
   #database: Database | undefined;
@@ -76,8 +87,11 @@ export class World {
     this.disk = mountSmallDisk(data, DISK_MEGABYTES);
     const { direct, proxied } = await this.#openDatabase(data);
     this.#database = await openDatabase(direct, { secretKey: SECRET });
-    const nodePorts = await this.#makeNodes();
-    await this.#makeEdges(data, proxied, nodePorts);
+    const edgePorts = Array.from({ length: this.options.edges }, () => freePort());
+    const attachPorts = edgePorts.map(() => freePort());
+    const nodePorts = Array.from({ length: this.options.nodes }, () => freePort());
+    await this.#makeNodes(nodePorts, attachPorts);
+    await this.#makeEdges({ data, databaseUrl: proxied, edgePorts, attachPorts, nodePorts });
     for (const victim of [...this.nodes, ...this.edges]) victim.start();
     await this.#ready();
   }
@@ -97,7 +111,7 @@ export class World {
     return { direct, proxied: url.href };
   }
 
-  async #makeNodes(): Promise<number[]> {
+  async #makeNodes(nodePorts: readonly number[], attachPorts: readonly number[]): Promise<void> {
     const packs = join(this.folder, "packs");
     mkdirSync(packs);
     const written = await writeTinyPack();
@@ -107,14 +121,15 @@ export class World {
       cpSync(written, join(packs, "tiny"), { recursive: true });
       rmSync(written, { recursive: true });
     }
-    const ports: number[] = [];
-    for (let i = 0; i < this.options.nodes; i++) {
-      const port = freePort();
-      ports.push(port);
+    for (const [i, port] of nodePorts.entries()) {
+      const name = `node-${i + 1}`;
+      const way = this.options.attached
+        ? await this.#dialling(name, attachPorts)
+        : { CARTOON_NODE_LISTEN: `127.0.0.1:${port}` };
       this.nodes.push(
-        this.#victim(`node-${i + 1}`, ["gpu-pool/src/main.ts"], {
-          CARTOON_NODE_ID: `node-${i + 1}`,
-          CARTOON_NODE_LISTEN: `127.0.0.1:${port}`,
+        this.#victim(name, ["gpu-pool/src/main.ts"], {
+          CARTOON_NODE_ID: name,
+          ...way,
           CARTOON_PACK_DIRS: packs,
           CARTOON_PACK: "tiny",
           CARTOON_THREADS: "1",
@@ -123,15 +138,25 @@ export class World {
         }),
       );
     }
-    return ports;
   }
 
-  async #makeEdges(data: string, databaseUrl: string, nodePorts: readonly number[]): Promise<void> {
-    const ports = Array.from({ length: this.options.edges }, () => freePort());
-    this.#balancer = await ToxicProxy.start(ports);
-    for (const [i, port] of ports.entries()) {
-      const links = await Promise.all(nodePorts.map((nodePort) => ToxicProxy.start([nodePort])));
+  async #dialling(name: string, attachPorts: readonly number[]): Promise<Record<string, string>> {
+    const links = await Promise.all(attachPorts.map((port) => ToxicProxy.start([port])));
+    this.links.push(...links);
+    return {
+      CARTOON_NODE_LISTEN: "none",
+      CARTOON_EDGES: links.map((link) => `127.0.0.1:${link.port}`).join(","),
+      CARTOON_REGISTER_TOKEN: createNodeToken(SECRET, name, Math.floor(Date.now() / 1000) + 86_400),
+    };
+  }
+
+  async #makeEdges({ data, databaseUrl, edgePorts, attachPorts, nodePorts }: EdgePlan): Promise<void> {
+    this.#balancer = await ToxicProxy.start(edgePorts);
+    for (const [i, port] of edgePorts.entries()) {
+      const dialled = this.options.attached ? [] : nodePorts;
+      const links = await Promise.all(dialled.map((nodePort) => ToxicProxy.start([nodePort])));
       this.links.push(...links);
+      const addresses = links.map((link) => `127.0.0.1:${link.port}`);
       this.edges.push(
         this.#victim(`edge-${i + 1}`, ["edge/src/entries/bun.ts"], {
           HOST: "127.0.0.1",
@@ -142,7 +167,8 @@ export class World {
           CARTOON_URL_SECRET: SECRET,
           CARTOON_INTERNAL_URL: this.url,
           CARTOON_PUBLIC_URL: this.url,
-          CARTOON_NODES: links.map((link) => `127.0.0.1:${link.port}`).join(","),
+          CARTOON_NODES: addresses.join(",") || "none",
+          ...(this.options.attached ? { CARTOON_ATTACH_PORT: String(attachPorts[i]) } : {}),
           CARTOON_NODE_REST_SECONDS: "1",
           CARTOON_LEASE_SECONDS: String(this.options.leaseSeconds),
         }),

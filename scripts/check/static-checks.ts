@@ -52,7 +52,7 @@ async function protosFresh(): Promise<CommandResult> {
         ...options,
         ...["--grpcLib=@grpc/grpc-js", "--importFileExtension=.ts"],
         ...["-I", ".", "-O", join(folder, "gen")],
-        ...["render", "node", "job"].map((name) => `cartoon/v1/${name}.proto`),
+        ...["render", "node", "job", "attach"].map((name) => `cartoon/v1/${name}.proto`),
       ],
       { cwd: "protos" },
     );

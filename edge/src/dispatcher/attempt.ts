@@ -12,7 +12,7 @@ import {
 } from "@cartoon/db";
 import type { Artefact__Output } from "@cartoon/protos/gen/Artefact";
 import type { RunResponse__Output } from "@cartoon/protos/gen/RunResponse";
-import type { ClientReadableStream, ServiceError } from "@grpc/grpc-js";
+import type { ServiceError } from "@grpc/grpc-js";
 import { status as GrpcStatus } from "@grpc/grpc-js";
 import { log } from "../log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
@@ -34,6 +34,7 @@ import { persist } from "./persist.ts";
 import { reportOf } from "./report-of.ts";
 import { ReportWriter } from "./report-writer.ts";
 import { checkpointKey, runRequest } from "./run-request.ts";
+import type { RunCall } from "./transport.ts";
 import { verifyResults } from "./verify-results.ts";
 
 export interface AttemptDeps {
@@ -57,7 +58,7 @@ export class RunningAttempt {
   readonly #deps: AttemptDeps;
   readonly #reports: ReportWriter;
   readonly #trace: AttemptTrace;
-  #call: ClientReadableStream<RunResponse__Output> | undefined;
+  #call: RunCall | undefined;
   #accepted = false;
   #stopping = false;
   #drained = false;
@@ -95,7 +96,8 @@ export class RunningAttempt {
   stop(): void {
     if (this.#stopping || this.#abandoned) return;
     this.#stopping = true;
-    void this.#node.stop(this.job.id, this.job.fence).then((found) => {
+    const { id: jobId, fence } = this.job;
+    void this.#node.stop({ jobId, fence, partial: false }).then((found) => {
       if (!found) log.warn("the node does not know the attempt that it is to stop", this.#fields());
     });
     this.#stopTimer = setTimeout(() => this.#call?.cancel(), STOP_GRACE_MS);
@@ -138,7 +140,7 @@ export class RunningAttempt {
     this.#call = call;
     try {
       // Not `call.on("data")`: only iteration holds the node back while the database is slow.
-      for await (const message of call as AsyncIterable<RunResponse__Output>) {
+      for await (const message of call) {
         const outcome = await this.#take(message);
         if (!outcome) continue;
         await this.#reports.flush();

@@ -1,13 +1,23 @@
 import type { RenderSpec } from "@cartoon/protos";
+import type { nodeChannel } from "./credentials.ts";
+import { DialledTransport } from "./dialled.ts";
 import { Node, type NodeOptions, type NodePack } from "./node.ts";
+import type { NodeTransport } from "./transport.ts";
+
+export interface DirectoryOptions extends NodeOptions {
+  /** How nodes are dialled. */
+  channel: ReturnType<typeof nodeChannel>;
+}
 
 /** Every node that this edge may call, and which of them suits a job best. */
 export class NodeDirectory {
   readonly #nodes = new Map<string, Node>();
   readonly #listeners = new Set<() => void>();
-  readonly #options: NodeOptions;
+  readonly #options: DirectoryOptions;
+  /** Addresses of the nodes that have dialled this edge: no list of addresses says anything about them. */
+  readonly #attached = new Set<string>();
 
-  constructor(options: NodeOptions) {
+  constructor(options: DirectoryOptions) {
     this.#options = options;
   }
 
@@ -18,13 +28,36 @@ export class NodeDirectory {
   /** Follows a changed list: new ones are dialled, those that are gone are dropped once idle. */
   setAddresses(addresses: readonly string[]): void {
     for (const address of addresses)
-      if (!this.#nodes.has(address))
-        this.#nodes.set(address, new Node(address, this.#options, () => this.#changed()));
+      if (!this.#nodes.has(address)) this.#add(new DialledTransport(address, this.#options.channel));
     for (const [address, node] of this.#nodes) {
-      if (addresses.includes(address) || node.inFlight > 0) continue;
-      node.close();
-      this.#nodes.delete(address);
+      if (addresses.includes(address) || this.#attached.has(address) || node.inFlight > 0) continue;
+      this.#remove(node);
     }
+  }
+
+  /** A node that has dialled this edge. */
+  attach(transport: NodeTransport): void {
+    this.#attached.add(transport.address);
+    this.#add(transport);
+  }
+
+  /** Forgets such a node; not as long as attempts of it are under way. Returns whether it is gone. */
+  detach(address: string): boolean {
+    const node = this.#nodes.get(address);
+    if (node && node.inFlight > 0) return false;
+    if (node) this.#remove(node);
+    this.#attached.delete(address);
+    return true;
+  }
+
+  #add(transport: NodeTransport): void {
+    this.#nodes.set(transport.address, new Node(transport, this.#options, () => this.#changed()));
+  }
+
+  #remove(node: Node): void {
+    node.close();
+    this.#nodes.delete(node.address);
+    this.#changed();
   }
 
   subscribe(listener: () => void): () => void {

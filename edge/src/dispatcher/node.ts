@@ -1,15 +1,12 @@
-import { NodeService, PackManifest } from "@cartoon/protos";
+import { PackManifest } from "@cartoon/protos";
 import type { DescribeResponse__Output } from "@cartoon/protos/gen/DescribeResponse";
 import type { NodeStatus__Output } from "@cartoon/protos/gen/NodeStatus";
 import type { RunRequest } from "@cartoon/protos/gen/RunRequest";
-import type { RunResponse__Output } from "@cartoon/protos/gen/RunResponse";
-import type { WatchResponse__Output } from "@cartoon/protos/gen/WatchResponse";
-import type { ClientReadableStream, ServiceError } from "@grpc/grpc-js";
+import type { ServiceError } from "@grpc/grpc-js";
 import { status as GrpcStatus } from "@grpc/grpc-js";
 import { log } from "../log.ts";
-import type { nodeChannel } from "./credentials.ts";
+import type { NodeTransport, RunCall, StopOptions } from "./transport.ts";
 
-const CALL_TIMEOUT_MS = 10_000;
 const RECONNECT_MS = 500;
 const MAX_RECONNECT_MS = 5_000;
 /** A node that fails this often in a row rests. */
@@ -17,7 +14,6 @@ const FAILURES_BEFORE_REST = 2;
 const BUSY_MS = 1_000;
 
 export interface NodeOptions {
-  channel: ReturnType<typeof nodeChannel>;
   /** How long a node rests after failures in a row. */
   restMs: number;
 }
@@ -29,15 +25,14 @@ export interface NodePack {
 
 /** One GPU node as this edge sees it: its status as it streams in, the attempts that this edge runs there. */
 export class Node {
-  readonly address: string;
-  readonly #client: InstanceType<typeof NodeService>;
+  readonly #transport: NodeTransport;
   readonly #onChange: () => void;
   readonly #restMs: number;
   #status: NodeStatus__Output | undefined;
   #packs: NodePack[] = [];
   #devices: DescribeResponse__Output["devices"] = [];
   #version = "";
-  #watch: ClientReadableStream<WatchResponse__Output> | undefined;
+  #unwatch: (() => void) | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #reconnectMs = RECONNECT_MS;
   #closed = false;
@@ -46,14 +41,16 @@ export class Node {
   #busyUntil = 0;
   inFlight = 0;
 
-  constructor(address: string, options: NodeOptions, onChange: () => void) {
-    this.address = address;
+  constructor(transport: NodeTransport, options: NodeOptions, onChange: () => void) {
+    this.#transport = transport;
     this.#restMs = options.restMs;
-    this.#client = new NodeService(address, options.channel.credentials, options.channel.options);
     this.#onChange = onChange;
     this.#follow();
   }
 
+  get address() {
+    return this.#transport.address;
+  }
   get id() {
     return this.#status?.node_id || this.address;
   }
@@ -106,19 +103,19 @@ export class Node {
     };
   }
 
+  /** What the node measures of itself; undefined where it does not. */
+  get usage() {
+    return this.#status?.usage ?? undefined;
+  }
+
   /** Starts an attempt. Cancel the returned call to abandon it. */
-  run(request: RunRequest): ClientReadableStream<RunResponse__Output> {
-    return this.#client.Run(request);
+  run(request: RunRequest): RunCall {
+    return this.#transport.run(request);
   }
 
   /** Asks for the end of an attempt; its receipt still comes on the Run stream. */
-  stop(jobId: string, fence: number): Promise<boolean> {
-    return new Promise((resolve) => {
-      const deadline = Date.now() + CALL_TIMEOUT_MS;
-      this.#client.Stop({ job_id: jobId, fence }, { deadline }, (error, answer) =>
-        resolve(!error && answer?.found === true),
-      );
-    });
+  stop(options: StopOptions): Promise<boolean> {
+    return this.#transport.stop(options);
   }
 
   succeeded(): void {
@@ -144,25 +141,25 @@ export class Node {
   close(): void {
     this.#closed = true;
     clearTimeout(this.#retry);
-    this.#watch?.cancel();
-    this.#client.close();
+    this.#unwatch?.();
+    this.#transport.close();
   }
 
   #follow(): void {
     if (this.#closed) return;
-    const watch = this.#client.Watch({});
-    this.#watch = watch;
-    watch.on("data", (answer: WatchResponse__Output) => {
-      if (!answer.status) return;
-      this.#reconnectMs = RECONNECT_MS;
-      const before = this.#status;
-      this.#status = answer.status;
-      if (answer.status.permits_free > 0) this.#busyUntil = 0;
-      if (!before || before.node_id !== answer.status.node_id || this.#packs.length === 0) void this.#learn();
-      else this.#onChange();
+    this.#unwatch = this.#transport.watch({
+      status: (status) => this.#heard(status),
+      lost: (error) => this.#lost(error),
     });
-    watch.on("error", (error: ServiceError) => this.#lost(error));
-    watch.on("end", () => this.#lost(undefined));
+  }
+
+  #heard(status: NodeStatus__Output): void {
+    this.#reconnectMs = RECONNECT_MS;
+    const before = this.#status;
+    this.#status = status;
+    if (status.permits_free > 0) this.#busyUntil = 0;
+    if (!before || before.node_id !== status.node_id || this.#packs.length === 0) void this.#learn();
+    else this.#onChange();
   }
 
   #lost(error: ServiceError | undefined): void {
@@ -180,11 +177,7 @@ export class Node {
 
   async #learn(): Promise<void> {
     try {
-      const described = await new Promise<DescribeResponse__Output>((resolve, reject) => {
-        this.#client.Describe({}, { deadline: Date.now() + CALL_TIMEOUT_MS }, (error, answer) =>
-          answer ? resolve(answer) : reject(error),
-        );
-      });
+      const described = await this.#transport.describe();
       this.#version = described.version;
       this.#devices = described.devices;
       this.#packs = described.packs.map((pack) => ({

@@ -1,23 +1,11 @@
-import { lookup } from "node:dns/promises";
-import { isIP } from "node:net";
 import { type Database, listNodes, removeLostNodes } from "@cartoon/db";
+import { resolveAddress } from "@cartoon/protos";
 import type { NodeDirectory } from "../dispatcher/node-directory.ts";
 import { log } from "../log.ts";
 
 const REFRESH_MS = 5_000;
 /** A registered node that has not been heard of for this long is forgotten; it repeats itself every 15 s. */
 const LOST_MS = 60_000;
-const DNS = "dns:";
-
-/** `dns:host:port` as one address for each record of the name, as a headless Kubernetes service has them. */
-export async function resolveAddress(address: string): Promise<string[]> {
-  if (!address.startsWith(DNS)) return [address];
-  const [, host = "", port = ""] = /^(.*):(\d+)$/.exec(address.slice(DNS.length)) ?? [];
-  const found = await lookup(host.replace(/^\[|\]$/g, ""), { all: true });
-  return found.map((entry) =>
-    isIP(entry.address) === 6 ? `[${entry.address}]:${port}` : `${entry.address}:${port}`,
-  );
-}
 
 /** Keeps the list of nodes fresh: those of the configuration, those of DNS, and those that registered themselves. */
 export class NodeAddresses {

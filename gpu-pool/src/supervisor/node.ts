@@ -7,25 +7,16 @@ import { status as Code } from "@grpc/grpc-js";
 import packageJson from "../../package.json" with { type: "json" };
 import type { NodeEnv } from "../env.ts";
 import { findFfmpeg } from "../media/index.ts";
-import { choosePack, listPacks, type Pack, type PackListing } from "../packs/index.ts";
+import { choosePack, listPacks, type Pack, type PackListing, substituteFor } from "../packs/index.ts";
 import { openSigner } from "../provenance/open-signer.ts";
 import type { Device, Part, RunnerSetup } from "../runner/messages.ts";
 import { Attempt, type AttemptEvent, type NodeFacts } from "./attempt.ts";
 import { Pool } from "./pool.ts";
+import { Refused } from "./refused.ts";
 import type { Slot } from "./slot.ts";
 import { SpecError, specFromWire } from "./spec-from-wire.ts";
 import { AttemptStopped, type StopKind } from "./stop.ts";
 import { openWorkDir } from "./work-dir.ts";
-
-/** A call that is refused as a whole, with its gRPC status. */
-export class Refused extends Error {
-  override readonly name = "Refused";
-  readonly code: Code;
-  constructor(code: Code, message: string) {
-    super(message);
-    this.code = code;
-  }
-}
 
 interface Running {
   fence: number;
@@ -109,7 +100,11 @@ export class Node {
     if (gone.aborted) stop("canceled")();
     const left = request.deadline_ms > 0 ? request.deadline_ms - Date.now() : undefined;
     const timer = left === undefined ? undefined : setTimeout(stop("deadline"), Math.max(0, left));
-    const attempt = new Attempt({ node: this.facts, request, spec, pack, slot, emit, signal: abort.signal });
+    const attempt = new Attempt({
+      ...{ node: this.facts, request, spec, pack, slot, emit },
+      substitute: substituteFor(this.#listing, pack),
+      signal: abort.signal,
+    });
     const ended = attempt.run();
     this.#running.set(request.job_id, { fence: request.fence, abort, ended });
     try {
@@ -194,7 +189,8 @@ function runnersOf(device: Device, packs: string[], env: NodeEnv): RunnerSetup[]
   const { CARTOON_VOICE_PROCESS: wish, CARTOON_THREADS: threads, CARTOON_CACHE_DIR: cacheDir } = env;
   const apart = wish === "auto" ? device.kind === "cuda" : wish === "own";
   const parts: Part[][] = apart ? [["picture"], ["voice"]] : [["picture", "voice"]];
-  return parts.map((part) => ({ parts: part, packs, device, threads, cacheDir }));
+  const { CARTOON_DETERMINISTIC: deterministic, CARTOON_MEMORY: memory } = env;
+  return parts.map((part) => ({ parts: part, packs, device, threads, cacheDir, deterministic, memory }));
 }
 
 function packInfo({ manifest }: Pack, isDefault: boolean) {

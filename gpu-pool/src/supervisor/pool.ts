@@ -30,6 +30,7 @@ export class Pool {
       permits_free: this.#draining ? 0 : idle.length,
       warm: [...new Set(this.slots.flatMap(({ warm }) => warm))],
       detail: this.slots.find(({ detail }) => detail)?.detail ?? "",
+      usage: null,
     };
   }
 

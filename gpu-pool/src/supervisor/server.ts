@@ -1,10 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { channelOptions, NodeService } from "@cartoon/protos";
 import type { NodeServiceHandlers } from "@cartoon/protos/gen/NodeService";
-import { status as Code, Server, ServerCredentials, type ServiceError } from "@grpc/grpc-js";
+import { Server, ServerCredentials } from "@grpc/grpc-js";
 import { HealthImplementation } from "grpc-health-check";
 import type { NodeEnv } from "../env.ts";
-import { type Node, Refused } from "./node.ts";
+import type { Node } from "./node.ts";
+import { serviceError } from "./refused.ts";
 
 export interface NodeServer {
   /** Port that the server listens on. */
@@ -80,10 +81,4 @@ function handlers(node: Node): NodeServiceHandlers {
         .catch((error: unknown) => call.emit("error", serviceError(error)));
     },
   };
-}
-
-function serviceError(error: unknown): ServiceError {
-  const code = error instanceof Refused ? error.code : Code.INTERNAL;
-  const details = error instanceof Error ? error.message : String(error);
-  return Object.assign(new Error(details), { code, details, metadata: undefined }) as unknown as ServiceError;
 }
