@@ -14,6 +14,7 @@ export {
   seeNode,
 } from "./registry/nodes.ts";
 export * from "./schema/values.ts";
+export * from "./storyboards/index.ts";
 export { type RateAnswer, type RateLimit, takeRate } from "./usage/rate-limit.ts";
 export { listUsage, type Usage, usageToday } from "./usage/usage.ts";
 export type { Wake } from "./verb.ts";

@@ -2,6 +2,7 @@ import { isTerminal, type JobStatus } from "@cartoon/protos/job-status";
 import { and, eq, sql } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import type { Receipt } from "../schema/values.ts";
+import { cancelStoryboard } from "../storyboards/cancel.ts";
 import type { Tx, Verb } from "../verb.ts";
 import { endJob } from "./end.ts";
 import { findJob, type Reader } from "./find.ts";
@@ -16,12 +17,15 @@ import { type Attempt, heldBy, refuseAttempt, transition } from "./transition.ts
  */
 export function cancel(db: Database, reader: Reader, id: string): Promise<Job> {
   return db.write(function* (tx): Verb<Job> {
-    const job = yield* findJob(tx, reader, id, { lock: true });
+    const found = yield* findJob(tx, reader, id);
+    if (found.spec.join) return toJob((yield* cancelStoryboard(tx, found.id)) ?? found);
+    const job = yield* findJob(tx, reader, found.id, { lock: true });
     return toJob(yield* cancelLocked(tx, job));
   });
 }
 
-function* cancelLocked(tx: Tx, job: JobRow): Verb<JobRow> {
+/** @param job locked by this transaction */
+export function* cancelLocked(tx: Tx, job: JobRow): Verb<JobRow> {
   const { jobs } = tx.t;
   if (isTerminal(job.status as JobStatus) || job.status === "committing") return job;
   if (job.status === "queued") {

@@ -1,6 +1,7 @@
 import { JOB_STATUSES, type JobStatus } from "@cartoon/protos/job-status";
 import { and, count, eq } from "drizzle-orm";
 import type { Database } from "../database.ts";
+import { WAITING } from "../storyboards/shots.ts";
 import { rows, type Verb } from "../verb.ts";
 import type { Reader } from "./find.ts";
 
@@ -19,7 +20,8 @@ export function countJobs(
     const dialect = options.dialect === undefined ? undefined : eq(jobs.dialect, options.dialect);
     const query = tx.db.select({ status: jobs.status, n: count() }).from(jobs).where(and(tenant, dialect));
     const counts = Object.fromEntries(JOB_STATUSES.map((status) => [status, 0])) as JobCounts;
-    for (const { status, n } of yield* rows(query.groupBy(jobs.status))) counts[status as JobStatus] = n;
+    for (const { status, n } of yield* rows(query.groupBy(jobs.status)))
+      counts[status === WAITING ? "queued" : (status as JobStatus)] += n;
     return counts;
   });
 }
@@ -30,6 +32,8 @@ export function countByTenant(db: Database): Promise<{ tenant: string; status: J
     const { jobs } = tx.t;
     const query = tx.db.select({ tenant: jobs.tenant, status: jobs.status, jobs: count() }).from(jobs);
     const found = yield* rows(query.groupBy(jobs.tenant, jobs.status).orderBy(jobs.tenant, jobs.status));
-    return found.map((row) => ({ ...row, status: row.status as JobStatus }));
+    return found
+      .filter(({ status }) => status !== WAITING)
+      .map((row) => ({ ...row, status: row.status as JobStatus }));
   });
 }

@@ -118,7 +118,8 @@ function splitRepeats(drafts: Draft[]): [Draft[], Draft[]] {
   return [firsts, repeats];
 }
 
-function* insertJobs(tx: Tx, sealer: Sealer | null, drafts: Draft[]): Verb<Draft[]> {
+/** Inserts new jobs with their shares, webhooks and first events; those whose id is taken are left out. */
+export function* insertJobs(tx: Tx, sealer: Sealer | null, drafts: Draft[]): Verb<Draft[]> {
   yield* nextShares(
     tx,
     drafts.map(({ row }) => row),

@@ -2,7 +2,7 @@ import { asc, eq } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import { VerbError } from "../errors.ts";
 import { needSealer } from "../secrets/seal.ts";
-import { rows, type Verb } from "../verb.ts";
+import { rows, type Tx, type Verb } from "../verb.ts";
 import { findJob, type Reader } from "./find.ts";
 import { type Job, type JobResult, toJob } from "./job.ts";
 
@@ -18,7 +18,7 @@ export function getJob(db: Database, reader: Reader, id: string): Promise<JobWit
   });
 }
 
-function* resultsOf(tx: Parameters<typeof findJob>[0], jobId: string): Verb<JobResult[]> {
+export function* resultsOf(tx: Tx, jobId: string): Verb<JobResult[]> {
   const { results } = tx.t;
   const query = tx.db.select().from(results).where(eq(results.jobId, jobId)).orderBy(asc(results.name));
   return (yield* rows(query)).map(({ jobId: _, ...result }) => result);

@@ -1,5 +1,6 @@
 import type { JobStatus, RenderSpec, Warning } from "@cartoon/protos";
 import type { Checkpoint, Extras, Receipt } from "../schema/values.ts";
+import { WAITING } from "../storyboards/shots.ts";
 import type { Schema } from "../verb.ts";
 
 export const PRIORITIES = ["low", "normal", "high"] as const;
@@ -72,7 +73,8 @@ export function toJob(row: JobRow): Job {
   const { queueTtlMs, resultsTtlMs, ...job } = shown;
   return {
     ...job,
-    status: status as JobStatus,
+    // A storyboard whose shots are not done waits to the outside too; the queue leaves it alone.
+    status: status === WAITING ? "queued" : (status as JobStatus),
     priority: PRIORITIES[priority] ?? "normal",
     hasSecrets: sealed !== null,
     error: errorCode === null ? null : { code: errorCode, message: errorMessage ?? "" },

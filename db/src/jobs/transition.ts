@@ -1,6 +1,8 @@
 import type { JobStatus } from "@cartoon/protos";
 import { and, eq, inArray, type SQL, sql } from "drizzle-orm";
 import { VerbError } from "../errors.ts";
+import { followBoard, followShot } from "../storyboards/follow.ts";
+import { boardOf } from "../storyboards/shots.ts";
 import { rows, type Tx, type Verb } from "../verb.ts";
 import { enqueueDeliveries } from "../webhooks/enqueue-deliveries.ts";
 import { appendEvents, type NewEvent } from "./events.ts";
@@ -15,9 +17,8 @@ export interface Attempt {
 }
 
 /**
- * The one way to change a job: a conditional update that also reserves the events' numbers, then the events and
- * the webhook deliveries that they call for. When
- * the condition does not hold, nothing happens and there is no row.
+ * The one way to change a job: a conditional update that also reserves the events' numbers, then the events, the
+ * webhook deliveries that they call for, and what a shot's change means for its storyboard. When the condition does not hold, nothing happens and there is no row.
  */
 export function* transition(
   tx: Tx,
@@ -31,6 +32,9 @@ export function* transition(
   if (!row) return undefined;
   yield* appendEvents(tx, row.id, row.eventSeq, events);
   yield* enqueueDeliveries(tx, row, events);
+  const boardId = boardOf(row);
+  if (boardId !== undefined) yield* followShot(tx, row, boardId, events);
+  if (row.spec.join) yield* followBoard(tx, row);
   tx.wake({ type: "changed", jobId: row.id });
   return row;
 }

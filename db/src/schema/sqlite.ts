@@ -242,3 +242,14 @@ export const assets = sqliteTable(
   },
   (table) => [primaryKey({ columns: [table.tenant, table.sha256] })],
 );
+
+/** The shots of storyboards in their order, each a job of its own. */
+export const storyboardShots = sqliteTable(
+  "storyboard_shots",
+  {
+    boardId: text("board_id").notNull(),
+    position: integer("position").notNull(),
+    jobId: text("job_id").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.boardId, table.position] })],
+);
