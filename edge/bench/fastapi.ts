@@ -4,59 +4,37 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { findPostgres, startPostgres } from "@cartoon/db/test/postgres-server";
 import { type DatabaseKind, freePort, sleep } from "./lib/edge.ts";
-import { type LoadResult, runLoad } from "./lib/load.ts";
-import { RENDER } from "./lib/render.ts";
-import type { SubmissionOptions } from "./submissions.ts";
+import { type Contender, submitter } from "./submissions.ts";
 
 const FOLDER = fileURLToPath(new URL("fastapi", import.meta.url));
 const VENV = join(FOLDER, ".venv");
 const TOKEN = "ct_the-key-of-the-bench";
 
-/** The same load on the same endpoint written in FastAPI with SQLAlchemy, one uvicorn process like the one edge. */
-export async function benchFastApi(database: DatabaseKind, load: SubmissionOptions): Promise<LoadResult> {
+/** The same endpoint written in FastAPI with SQLAlchemy, one uvicorn process like the one edge. */
+export async function startFastApi(database: DatabaseKind): Promise<Contender> {
   await makeVenv();
   const folder = mkdtempSync(join(tmpdir(), "cartoon-bench-"));
   const postgres = database === "postgres" ? await startPostgres(findPostgres() ?? "", true) : undefined;
+  const databaseUrl = postgres
+    ? sqlalchemyUrl(await postgres.createDatabase())
+    : `sqlite:///${join(folder, "bench.db")}`;
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const child = Bun.spawn(
-    [
-      join(VENV, "bin/uvicorn"),
-      "app:app",
-      "--port",
-      String(port),
-      "--no-access-log",
-      "--log-level",
-      "warning",
-    ],
-    {
-      cwd: FOLDER,
-      env: {
-        PATH: process.env.PATH ?? "",
-        BENCH_API_KEY: TOKEN,
-        BENCH_DATABASE_URL: postgres
-          ? sqlalchemyUrl(await postgres.createDatabase())
-          : `sqlite:///${join(folder, "bench.db")}`,
-      },
-      stdio: ["ignore", "inherit", "inherit"],
-    },
-  );
-  try {
-    await answering(`${url}/openapi.json`);
-    let next = 0;
-    const headers = `content-type: application/json\r\nauthorization: Bearer ${TOKEN}\r\n`;
-    return await runLoad({
-      url,
-      ...load,
-      request: (client) =>
-        client.send("POST", "/v1/renders", `${headers}idempotency-key: bench-${next++}\r\n`, RENDER),
-    });
-  } finally {
+  const options = ["--port", String(port), "--no-access-log", "--log-level", "warning"];
+  const child = Bun.spawn([join(VENV, "bin/uvicorn"), "app:app", ...options], {
+    cwd: FOLDER,
+    env: { PATH: process.env.PATH ?? "", BENCH_API_KEY: TOKEN, BENCH_DATABASE_URL: databaseUrl },
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  const stop = async () => {
     child.kill("SIGKILL");
     await child.exited;
     await postgres?.stop();
     rmSync(folder, { recursive: true, force: true });
-  }
+  };
+  await answering(`${url}/openapi.json`);
+  const headers = `content-type: application/json\r\nauthorization: Bearer ${TOKEN}\r\n`;
+  return { slice: submitter(url, headers).slice, check: async () => {}, stop };
 }
 
 function sqlalchemyUrl(url: string): string {

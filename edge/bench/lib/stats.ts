@@ -6,6 +6,8 @@ export function percentile(samples: readonly number[], part: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? 0;
 }
 
+export const median = (samples: readonly number[]): number => percentile(samples, 0.5);
+
 /** Milliseconds with one digit. */
 export const ms = (value: number): string => value.toFixed(1);
 
