@@ -14,6 +14,24 @@ function timestamp(seconds: number): string {
   return `${part(h, 2)}:${part(Math.floor(ms / 60_000) % 60, 2)}:${part(Math.floor(ms / 1000) % 60, 2)}.${part(ms % 1000, 3)}`;
 }
 
+const CUE = /^(\d+:\d\d:\d\d\.\d{3}) --> (\d+:\d\d:\d\d\.\d{3})\n<v ([^>]*)>(.*)<\/v>$/gm;
+
+const secondsOf = (time = ""): number =>
+  time.split(":").reduce((seconds, part) => seconds * 60 + Number(part), 0);
+
+/** The lines of a WebVTT file that `toWebVtt` has written. */
+export function fromWebVtt(vtt: string): Caption[] {
+  return [...vtt.matchAll(CUE)].map(([, start, end, speaker = "", text = ""]) => ({
+    speaker: unescapeCue(speaker),
+    text: unescapeCue(text),
+    start: secondsOf(start),
+    end: secondsOf(end),
+  }));
+}
+
+const unescapeCue = (text: string): string =>
+  text.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
+
 // A cue ends at an empty line; & < > are markup, and "-->" would be read as a timing.
 function escapeCue(text: string): string {
   return text

@@ -28,18 +28,39 @@ export interface Mp4Job {
  * The same input gives the same bytes: no clock and no encoder version goes into the file.
  */
 export async function encodeMp4(job: Mp4Job): Promise<void> {
-  const { frames, fit, folder } = job;
-  const inputs = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", `${frames.width}x${frames.height}`];
-  inputs.push("-r", String(frames.fps), "-i", "pipe:0");
-  const maps = ["-map", "0:v"];
-  let next = 1;
+  const { frames, fit } = job;
+  const picture = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", `${frames.width}x${frames.height}`];
+  picture.push("-r", String(frames.fps), "-i", "pipe:0");
+  const tracks = await sideTracks(job, fit.seconds, 1);
+  const filters = ["-map", "0:v", "-vf", filtersOf(job)];
+  await runFfmpeg({
+    ffmpeg: job.ffmpeg,
+    args: [...picture, ...tracks.inputs, ...filters, ...tracks.outputs, ...ENCODING, job.output],
+    input: shown(frames, fit.timeline),
+    signal: job.signal,
+  });
+}
+
+/**
+ * What an MP4 holds beside its picture: sound, text track and metadata, as inputs of ffmpeg and what becomes of them.
+ * @param first index of the first of these inputs
+ */
+export async function sideTracks(
+  job: Pick<Mp4Job, "sound" | "captions" | "metadata" | "folder">,
+  seconds: number,
+  first: number,
+): Promise<{ inputs: string[]; outputs: string[] }> {
+  const { folder } = job;
+  const inputs: string[] = [];
+  const maps: string[] = [];
+  let next = first;
   if (job.sound) {
     const wav = join(folder, "mux.wav");
-    await writeFile(wav, toWav(fitSound(job.sound, fit.seconds)));
+    await writeFile(wav, toWav(fitSound(job.sound, seconds)));
     inputs.push("-i", wav);
     maps.push("-map", `${next++}:a`, "-c:a", "aac", "-b:a", "128k", "-ac", "1");
   }
-  const subtitles = job.captions ? toSubRip(job.captions, fit.seconds) : "";
+  const subtitles = job.captions ? toSubRip(job.captions, seconds) : "";
   if (subtitles) {
     const srt = join(folder, "mux.srt");
     await writeFile(srt, subtitles);
@@ -50,26 +71,24 @@ export async function encodeMp4(job: Mp4Job): Promise<void> {
   await writeFile(metadata, metadataWav(job.metadata));
   inputs.push("-i", metadata);
   maps.push("-map_metadata", String(next));
-  await runFfmpeg({
-    ffmpeg: job.ffmpeg,
-    args: [...inputs, ...maps, ...videoArgs(job), "-movflags", "+faststart", "-f", "mp4", job.output],
-    input: shown(frames, fit.timeline),
-    signal: job.signal,
-  });
+  return { inputs, outputs: maps };
 }
 
-function videoArgs({ width, height, frames }: Mp4Job): string[] {
+function filtersOf({ width, height, frames }: Mp4Job): string {
   const filters = [];
   if (width !== frames.width || height !== frames.height)
     filters.push(`scale=${width}:${height}:flags=lanczos`);
   filters.push("scale=out_color_matrix=bt709:out_range=tv", "format=yuv420p");
-  return [
-    ...["-vf", filters.join(",")],
-    ...["-c:v", "libx264", "-preset", "veryfast", "-tune", "animation", "-crf", "19"],
-    ...["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"],
-    ...["-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact"],
-  ];
+  return filters.join(",");
 }
+
+/** How every MP4 is encoded; the output's name comes next. */
+export const ENCODING = [
+  ...["-c:v", "libx264", "-preset", "veryfast", "-tune", "animation", "-crf", "19"],
+  ...["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"],
+  ...["-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact"],
+  ...["-movflags", "+faststart", "-f", "mp4"],
+];
 
 function* shown(frames: Frames, timeline: number[]): Generator<Uint8Array> {
   const black = new Uint8Array(frames.width * frames.height * 3);

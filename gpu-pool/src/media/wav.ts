@@ -31,6 +31,22 @@ export function toWav({ samples, sampleRate }: Sound): Uint8Array {
   return new Uint8Array(out.buffer);
 }
 
+/** The sound of a file that `toWav` has written. @throws Error for any other */
+export function fromWav(bytes: Uint8Array): Sound {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const isOurs =
+    bytes.length >= 44 &&
+    view.getUint32(36) === 0x64617461 && // "data"
+    view.getUint16(20, true) === 1 &&
+    view.getUint16(22, true) === 1 &&
+    view.getUint16(34, true) === 16 &&
+    view.getUint32(40, true) <= bytes.length - 44;
+  if (!isOurs) throw new Error("not a mono WAV of 16 bits as nodes write it");
+  const samples = new Float32Array(view.getUint32(40, true) / 2);
+  for (let i = 0; i < samples.length; i++) samples[i] = view.getInt16(44 + 2 * i, true) / 32767;
+  return { samples, sampleRate: view.getUint32(24, true) };
+}
+
 /** Cut or followed by silence so that it lasts `seconds`. */
 export function fitSound({ samples, sampleRate }: Sound, seconds: number): Sound {
   const length = Math.round(seconds * sampleRate);
