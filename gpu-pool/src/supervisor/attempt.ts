@@ -4,7 +4,7 @@ import type { RenderSpec } from "@cartoon/protos";
 import type { Receipt } from "@cartoon/protos/gen/Receipt";
 import type { RunRequest__Output } from "@cartoon/protos/gen/RunRequest";
 import type { RunResponse } from "@cartoon/protos/gen/RunResponse";
-import { encodePreview, FfmpegKilled } from "../media/index.ts";
+import { encodePreview } from "../media/index.ts";
 import type { Pack } from "../packs/index.ts";
 import type { ClipSigner } from "../provenance/sign-mp4.ts";
 import type { FromRunner, RunnerJob, Spent } from "../runner/messages.ts";
@@ -12,11 +12,10 @@ import { deliver } from "./deliver.ts";
 import { fetchState, fetchVoices } from "./inputs.ts";
 import { type Plan, planRender } from "./plan.ts";
 import { ProgressMeter, type Stage, type StageHistory } from "./progress-meter.ts";
-import { RunnerLost } from "./runner-process.ts";
 import type { Slot } from "./slot.ts";
-import { SpecError } from "./spec-from-wire.ts";
 import { AttemptStopped } from "./stop.ts";
-import { put, sha256, UploadError } from "./upload.ts";
+import { messageOf, RunFailed, terminalEvent } from "./terminal.ts";
+import { put, sha256 } from "./upload.ts";
 
 export type AttemptEvent = Omit<RunResponse, "sequence" | "event">;
 
@@ -42,17 +41,6 @@ export interface AttemptInput {
 
 const PROGRESS_MS = 500;
 const NOTHING: Spent = { stepsDone: 0, stepsTotal: 0, deviceSeconds: 0, stages: [] };
-
-/** An outcome of the runner that is not a result. */
-class RunFailed extends Error {
-  readonly code: string;
-  readonly retryable: boolean;
-  constructor(code: string, message: string, retryable: boolean) {
-    super(message);
-    this.code = code;
-    this.retryable = retryable;
-  }
-}
 
 /** One attempt of one job, from its request to its terminal event. */
 export class Attempt {
@@ -90,7 +78,7 @@ export class Attempt {
       await mkdir(this.folder, { recursive: true });
       emit(await this.#work());
     } catch (error) {
-      emit(this.#terminal(error));
+      emit(terminalEvent(error, this.input.signal, this.receipt));
     } finally {
       this.#release();
       await Promise.allSettled(this.#pending);
@@ -241,36 +229,7 @@ export class Attempt {
     await put(target, state, signal);
     emit({ checkpointed: { step, sha256: sha256(state), bytes: state.length } });
   }
-
-  #terminal(error: unknown): AttemptEvent {
-    const { signal } = this.input;
-    const reason: unknown = signal.aborted ? signal.reason : error;
-    const receipt = this.receipt;
-    if (reason instanceof AttemptStopped) {
-      if (reason.kind === "canceled") return { canceled: { receipt } };
-      const code = { fenced: "fenced", draining: "node_draining", deadline: "deadline_exceeded" }[
-        reason.kind
-      ];
-      return { failed: { code, message: reason.message, retryable: reason.kind !== "deadline", receipt } };
-    }
-    const failed = (code: string, retryable: boolean) => ({
-      failed: { code, message: messageOf(reason), retryable, receipt },
-    });
-    if (reason instanceof SpecError) return failed("invalid_spec", false);
-    if (reason instanceof RunnerLost) return failed("runner_lost", true);
-    if (reason instanceof UploadError) return failed("upload_failed", true);
-    if (reason instanceof RunFailed) return failed(reason.code, reason.retryable);
-    if (reason instanceof FfmpegKilled) return failed("ffmpeg_lost", true);
-    if (isTroubleOfTheMachine(reason)) return failed("node_trouble", true);
-    return failed("internal", false);
-  }
 }
 
-/** A full disk, too many open files and the like: another node may do better. */
-const TROUBLE = new Set(["ENOSPC", "EDQUOT", "EIO", "EMFILE", "ENFILE", "ENOMEM", "EAGAIN"]);
-const isTroubleOfTheMachine = (error: unknown): boolean =>
-  error instanceof Error && "code" in error && TROUBLE.has(String(error.code));
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
-const safeName = (id: string): string => id.replace(/[^\w-]/g, "_").slice(0, 80);
+/** A job's id as a folder's name. */
+export const safeName = (id: string): string => id.replace(/[^\w-]/g, "_").slice(0, 80);

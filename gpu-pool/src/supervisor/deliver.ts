@@ -33,11 +33,15 @@ export interface Delivery {
   signal: AbortSignal;
 }
 
-type Target = RunRequest__Output["uploads"][number] & { name: ArtefactName };
+export type Target = RunRequest__Output["uploads"][number] & { name: ArtefactName };
+
+/** Where what this node can make may be put. */
+export const targetsOf = (request: RunRequest__Output): Target[] =>
+  request.uploads.filter((target): target is Target => target.name in ARTEFACTS);
 
 /** Makes every artefact that has a target, then puts them there. @throws UploadError naming the one that failed */
 export async function deliver(delivery: Delivery): Promise<Artefact[]> {
-  const targets = delivery.request.uploads.filter((target): target is Target => target.name in ARTEFACTS);
+  const targets = targetsOf(delivery.request);
   const started = performance.now();
   delivery.progress("mux", 0, 1);
   const made = await makeAll(delivery, targets);
@@ -70,7 +74,12 @@ async function makeAll(delivery: Delivery, targets: Target[]): Promise<Made[]> {
   return made;
 }
 
-async function uploadAll(delivery: Delivery, targets: Target[], made: Made[]): Promise<Artefact[]> {
+/** Puts what was made to its targets. @throws UploadError naming the one that failed */
+export async function uploadAll(
+  delivery: Pick<Delivery, "progress" | "emit" | "signal">,
+  targets: Target[],
+  made: Made[],
+): Promise<Artefact[]> {
   let done = 0;
   delivery.progress("upload", 0, made.length);
   return Promise.all(

@@ -10,8 +10,10 @@ const MAX_VOICE_BYTES = 20_000_000;
 const MAX_STATE_BYTES = 1_000_000_000;
 
 /** `host:port` of every store that the request itself names: the edge chose them, so they may be private. */
-function storeHosts({ uploads, checkpoint }: RunRequest__Output): string[] {
-  const urls = [...uploads.map(({ put_url }) => put_url), checkpoint?.put_url, checkpoint?.get_url];
+export function storeHosts({ uploads, checkpoint, inputs }: RunRequest__Output): string[] {
+  const targets = uploads.map(({ put_url }) => put_url);
+  const sources = inputs.map(({ get_url }) => get_url);
+  const urls = [...targets, ...sources, checkpoint?.put_url, checkpoint?.get_url];
   return urls.flatMap((text) => {
     if (!text || !URL.canParse(text)) return [];
     const url = new URL(text);
