@@ -66,6 +66,10 @@ const Env = z.object({
   CARTOON_DETERMINISTIC: flag,
   /** Whether the picture models spare memory: as the GPU's free memory tells, or always or never. */
   CARTOON_MEMORY: z.enum(["auto", "small", "full"]).default("auto"),
+  /** Bit-stable results for every job, at some cost in time on a GPU; else for those that ask for it. */
+  CARTOON_DETERMINISTIC: flag,
+  /** Whether the picture models spare memory: as the GPU's free memory tells, or always or never. */
+  CARTOON_MEMORY: z.enum(["auto", "small", "full"]).default("auto"),
   /** Whether voices are made in a process of their own, beside the picture: `auto` does so on GPUs. */
   CARTOON_VOICE_PROCESS: z.enum(["auto", "own", "shared"]).default("auto"),
   /** Folder for frames and sound on their way; emptied after every job. */

@@ -1,2 +1,2 @@
-export { choosePack, listPacks, type PackListing } from "./library.ts";
+export { choosePack, listPacks, type PackListing, substituteFor } from "./library.ts";
 export { loadPack, type Pack, PackError } from "./pack.ts";

@@ -60,3 +60,16 @@ export function choosePack(
     warnings: [{ field: "pack", given: name, used, rule: `${why}; ${used} stands in for it` }],
   };
 }
+
+/**
+ * The pack that draws where the models of `pack` do not load or do not fit: `sd15` for any SDXL pack of larger
+ * pictures.
+ */
+export function substituteFor(listing: PackListing, pack: Pack): Pack | undefined {
+  const picture = pack.manifest.picture;
+  const substitute = listing.packs.find(({ manifest }) => manifest.name === FALLBACKS.sdxl);
+  const smaller = substitute?.manifest.picture;
+  if (picture?.family !== "sdxl" || smaller?.family !== "sd15") return undefined;
+  const area = ({ native }: typeof picture) => native.width * native.height;
+  return area(smaller) < area(picture) ? substitute : undefined;
+}

@@ -1,4 +1,6 @@
 // The child process that owns every ONNX session of one device. It talks to the supervisor over IPC alone.
+
+import { isOutOfMemory } from "../pipelines/animatediff/index.ts";
 import type { FromRunner, RunnerJob, RunnerSetup, ToRunner } from "./messages.ts";
 import { Models } from "./models.ts";
 import { runJob } from "./run-job.ts";
@@ -45,9 +47,7 @@ const messageOf = (error: unknown): string => (error instanceof Error ? error.me
 /** Running out of memory is worth another node; anything else would fail there just the same. */
 function classify(error: unknown): { code: string; message: string; retryable: boolean } {
   const message = messageOf(error);
-  if (/out of memory|failed to allocate|bad_alloc|CUDA_ERROR_OUT_OF_MEMORY/i.test(message)) {
-    return { code: "out_of_memory", message, retryable: true };
-  }
+  if (isOutOfMemory(error)) return { code: "out_of_memory", message, retryable: true };
   return { code: "internal", message, retryable: /CUDA|cuDNN|cublas/i.test(message) };
 }
 

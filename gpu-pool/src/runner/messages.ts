@@ -16,6 +16,18 @@ export interface RunnerSetup {
   threads: number;
   /** Folder for graph files. */
   cacheDir: string;
+  /** Every job bit-stable, whether it asks for that or not. */
+  deterministic?: boolean;
+  /** Whether the picture models spare memory: as the free memory of the GPU tells, or always or never. */
+  memory?: "auto" | "small" | "full";
+}
+
+/** How the models of a run work, which its bytes depend on. */
+export interface RunMode {
+  /** The same seed gives the same bytes on the same type of device. */
+  deterministic: boolean;
+  /** `small`: guidance in two passes, feed-forwards in parts, text encoders only while they work. */
+  memory: "full" | "small";
 }
 
 /** One render, already brought within the pack's limits. Arrays travel as files of `folder`. */
@@ -24,6 +36,8 @@ export interface RunnerJob {
   folder: string;
   pack: string;
   clip?: ClipSpec;
+  /** What to draw instead where the pack's picture models do not load or do not fit. */
+  substitute?: Substitute;
   speech?: SpeechSpec;
   /** Characters of the clip in order: whose voice S1 and S2 are. */
   cast: string[];
@@ -33,10 +47,20 @@ export interface RunnerJob {
   spoken?: Spoken;
   /** Reference clips that came with the request, as WAV files of `folder`. */
   references: { character: string; file: string; transcript: string }[];
+  /** Bit-stable results, at some cost in time on a GPU. */
+  deterministic: boolean;
   /** Steps between two checkpoints; 0 writes none. */
   checkpointEvery: number;
   /** State file of an earlier attempt. */
   resume?: string;
+}
+
+/** The same clip within the limits of a smaller pack. */
+export interface Substitute {
+  pack: string;
+  clip: ClipSpec;
+  /** What had to change for it. */
+  warnings: Warning[];
 }
 
 export type ToRunner =
@@ -87,6 +111,9 @@ export interface RunnerResult {
   /** What the pipelines settled on: scheduler preset, LoRA weights. */
   scheduler?: string;
   characters?: { name: string; weight: number }[];
+  mode?: RunMode;
+  /** The pack that drew. */
+  pack?: { name: string; version: string };
 }
 
 export type RunnerStage = "load" | "denoise" | "decode" | "speech";

@@ -1,22 +1,33 @@
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { loadPack, type Pack } from "../packs/index.ts";
-import { type AnimateDiffPipeline, loadAnimateDiff } from "../pipelines/animatediff/index.ts";
+import { loadPack, type Pack, substituteFor } from "../packs/index.ts";
+import { type AnimateDiffPipeline, isOutOfMemory, loadAnimateDiff } from "../pipelines/animatediff/index.ts";
 import { type DiaVoice, loadDia } from "../pipelines/dia/index.ts";
-import type { Part, RunnerSetup } from "./messages.ts";
+import { freeDeviceMemory } from "./free-memory.ts";
+import type { Part, RunMode, RunnerSetup } from "./messages.ts";
+import { chooseMode, type PictureWish } from "./mode.ts";
 
-/** The models of one pack, in memory. A pack may draw only or speak only. */
-export interface LoadedPack {
+export interface LoadedPicture {
   pack: Pack;
-  picture?: AnimateDiffPipeline;
-  voice?: DiaVoice;
+  mode: RunMode;
+  pipeline: AnimateDiffPipeline;
 }
 
-/** Keeps one pack in memory and changes it when another one is asked for. */
+export interface LoadedVoice {
+  pack: Pack;
+  voice: DiaVoice;
+}
+
+/** Keeps the picture models of one pack and the voice of one pack in memory, and changes them when others are asked for. */
 export class Models {
   readonly #setup: RunnerSetup;
   readonly #packs = new Map<string, Pack>();
-  #loaded: LoadedPack | undefined;
+  /** Packs whose picture models do not load, and why: their files do not change while the node runs. */
+  readonly #broken = new Map<Pack, unknown>();
+  #picture: LoadedPicture | undefined;
+  #voice: LoadedVoice | undefined;
+  /** Bytes of the GPU that were free before the picture models came. */
+  #free: number | undefined;
 
   private constructor(setup: RunnerSetup) {
     this.#setup = setup;
@@ -29,52 +40,111 @@ export class Models {
       const pack = await loadPack(dir);
       models.#packs.set(pack.manifest.name, pack);
     }
-    const [first] = models.#packs.keys();
+    const [first] = models.#packs.values();
     if (first === undefined) throw new Error("no pack was given");
-    await models.get(first);
+    // The voice comes first: what it leaves decides how the picture is drawn.
+    if (models.#offers(first, "voice")) await models.voice(first.manifest.name);
+    if (models.#offers(first, "picture")) await models.#openPicture(first);
     return models;
   }
 
-  /** Names of what is in memory: the pack and its LoRAs. */
+  /** A pack whose picture models do not load leaves the node of use where another one can stand in for it. */
+  async #openPicture(pack: Pack): Promise<void> {
+    try {
+      await this.picture(pack.manifest.name);
+    } catch (error) {
+      const packs = [...this.#packs.values()];
+      const substitute = substituteFor({ packs, broken: [] }, pack);
+      if (!substitute) throw error;
+      await this.picture(substitute.manifest.name);
+    }
+  }
+
+  /** Names of what is in memory: packs and their LoRAs. */
   get warm(): string[] {
-    if (!this.#loaded) return [];
-    const { name, characters } = this.#loaded.pack.manifest;
-    const adapters = this.#loaded.picture ? characters.flatMap((c) => c.adapter ?? []) : [];
-    return [name, ...adapters];
+    const loaded = [this.#picture?.pack, this.#voice?.pack].flatMap((pack) => pack?.manifest.name ?? []);
+    const adapters = this.#picture?.pack.manifest.characters.flatMap(({ adapter }) => adapter ?? []) ?? [];
+    return [...new Set([...loaded, ...adapters])];
   }
 
-  isWarm(name: string): boolean {
-    return this.#loaded?.pack.manifest.name === name;
+  /** Whether everything that a run of a pack needs is in memory. */
+  isWarm(name: string, parts: readonly Part[]): boolean {
+    const loaded = { picture: this.#picture?.pack.manifest.name, voice: this.#voice?.pack.manifest.name };
+    return parts.every((part) => loaded[part] === name);
   }
 
-  async get(name: string): Promise<LoadedPack> {
-    if (this.#loaded?.pack.manifest.name === name) return this.#loaded;
+  /** Makes room: frees what does not belong to a pack. */
+  async keepOnly(name: string): Promise<void> {
+    if (this.#picture && this.#picture.pack.manifest.name !== name) await this.#releasePicture();
+    if (this.#voice && this.#voice.pack.manifest.name !== name) await this.#releaseVoice();
+  }
+
+  /** The picture models of a pack, in the mode that suits the clip. @throws Error when the pack does not draw here */
+  async picture(name: string, wish: PictureWish = {}): Promise<LoadedPicture> {
+    const pack = this.#pack(name, "picture");
+    if (this.#broken.has(pack)) throw this.#broken.get(pack);
+    const same = this.#picture?.pack === pack;
+    if (!same) await this.#releasePicture();
+    if (!this.#picture) this.#free = await freeDeviceMemory(this.#setup.device);
+    const mode = await chooseMode(this.#setup, pack, wish, this.#free, this.#picture?.mode);
+    const kept = this.#picture;
+    if (kept && kept.mode.deterministic === mode.deterministic && kept.mode.memory === mode.memory)
+      return kept;
+    await this.#releasePicture();
+    this.#picture = { pack, mode, pipeline: await this.#load(pack, mode) };
+    return this.#picture;
+  }
+
+  async #load(pack: Pack, { deterministic, memory }: RunMode): Promise<AnimateDiffPipeline> {
+    const options = { ...this.#options(pack), deterministic, smallMemory: memory === "small" };
+    try {
+      return await loadAnimateDiff(pack, options);
+    } catch (error) {
+      if (!isOutOfMemory(error)) this.#broken.set(pack, error);
+      throw error;
+    }
+  }
+
+  /** The voice of a pack. @throws Error when the pack does not speak here */
+  async voice(name: string): Promise<LoadedVoice> {
+    const pack = this.#pack(name, "voice");
+    if (this.#voice?.pack === pack) return this.#voice;
+    await this.#releaseVoice();
+    const parts = { dir: pack.folder, manifest: pack.manifest };
+    this.#voice = { pack, voice: await loadDia(parts, this.#options(pack)) };
+    return this.#voice;
+  }
+
+  #pack(name: string, part: Part): Pack {
     const pack = this.#packs.get(name);
     if (!pack) throw new Error(`pack "${name}" is not on this node`);
-    await this.#release();
-    this.#loaded = await this.#load(pack);
-    return this.#loaded;
+    if (!this.#offers(pack, part))
+      throw new Error(`pack "${name}" does not ${part === "picture" ? "draw" : "speak"}`);
+    return pack;
   }
 
-  async #load(pack: Pack): Promise<LoadedPack> {
-    const { device, threads, cacheDir, parts } = this.#setup;
-    const options = {
+  #offers(pack: Pack, part: Part): boolean {
+    return this.#setup.parts.includes(part) && pack.manifest[part] !== undefined;
+  }
+
+  #options(pack: Pack) {
+    const { device, threads, cacheDir } = this.#setup;
+    return {
       cacheDir: join(cacheDir, pack.manifest.name),
       device: device.kind,
       threads: threads || (device.kind === "cpu" ? availableParallelism() : 0),
     };
-    const has = (part: Part) => parts.includes(part) && pack.manifest[part] !== undefined;
-    const picture = has("picture") ? await loadAnimateDiff(pack, options) : undefined;
-    const voice = has("voice")
-      ? await loadDia({ dir: pack.folder, manifest: pack.manifest }, options)
-      : undefined;
-    return { pack, picture, voice };
   }
 
-  async #release(): Promise<void> {
-    const loaded = this.#loaded;
-    this.#loaded = undefined;
-    await loaded?.picture?.close();
-    await loaded?.voice?.release();
+  async #releasePicture(): Promise<void> {
+    const loaded = this.#picture;
+    this.#picture = undefined;
+    await loaded?.pipeline.close();
+  }
+
+  async #releaseVoice(): Promise<void> {
+    const loaded = this.#voice;
+    this.#voice = undefined;
+    await loaded?.voice.release();
   }
 }

@@ -1,6 +1,6 @@
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { RenderSpec } from "@cartoon/protos";
+import type { RenderSpec, Warning } from "@cartoon/protos";
 import type { Receipt } from "@cartoon/protos/gen/Receipt";
 import type { RunRequest__Output } from "@cartoon/protos/gen/RunRequest";
 import type { RunResponse } from "@cartoon/protos/gen/RunResponse";
@@ -10,7 +10,7 @@ import type { ClipSigner } from "../provenance/sign-mp4.ts";
 import type { FromRunner, RunnerJob, Spent } from "../runner/messages.ts";
 import { deliver } from "./deliver.ts";
 import { fetchState, fetchVoices } from "./inputs.ts";
-import { type Plan, planRender } from "./plan.ts";
+import { type Plan, planRender, planSubstitute } from "./plan.ts";
 import { ProgressMeter, type Stage, type StageHistory } from "./progress-meter.ts";
 import type { Slot } from "./slot.ts";
 import { AttemptStopped } from "./stop.ts";
@@ -34,6 +34,10 @@ export interface AttemptInput {
   request: RunRequest__Output;
   spec: RenderSpec;
   pack: Pack;
+  /** What was changed about the request before. */
+  warnings: readonly Warning[];
+  /** Draws where the models of `pack` do not load or do not fit. */
+  substitute?: Pack;
   slot: Slot;
   emit: (event: AttemptEvent) => void;
   signal: AbortSignal;
@@ -96,7 +100,7 @@ export class Attempt {
     const { spec, pack, slot, request, signal, emit, node } = this.input;
     signal.throwIfAborted();
     const plan = planRender(spec, pack.manifest);
-    for (const warning of plan.warnings) this.#warn(warning);
+    for (const warning of [...this.input.warnings, ...plan.warnings]) this.#warn(warning);
     this.#meter = new ProgressMeter(
       {
         steps: plan.clip?.num_inference_steps ?? 0,
@@ -147,6 +151,8 @@ export class Attempt {
       folder: this.folder,
       pack: pack.manifest.name,
       clip: plan.clip,
+      substitute: this.#substitute(),
+      deterministic: this.input.spec.deterministic,
       speech: plan.speech,
       cast: plan.clip?.characters.map(({ name }) => name) ?? [],
       extend: plan.extend,
@@ -154,6 +160,13 @@ export class Attempt {
       checkpointEvery: request.checkpoint?.put_url ? request.checkpoint.every_steps : 0,
       resume,
     };
+  }
+
+  #substitute(): RunnerJob["substitute"] {
+    const { spec, pack, substitute } = this.input;
+    if (!substitute || !spec.clip) return undefined;
+    const { clip, warnings } = planSubstitute(spec.clip, substitute.manifest, pack.manifest);
+    return { pack: substitute.manifest.name, clip, warnings };
   }
 
   #accept(resumedStep: number): void {

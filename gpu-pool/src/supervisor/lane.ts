@@ -85,7 +85,8 @@ export class Lane {
     const outcome = await this.#runner.run(job, onEvent, signal);
     if (outcome.type !== "failed") this.#deaths = 0;
     // An error on a GPU may stick to the process; a fresh one is cheap beside a node that fails every job.
-    else if (this.setup.device.kind === "cuda" && outcome.code === "internal") this.#runner?.kill();
+    else if (this.setup.device.kind === "cuda" && ["internal", "out_of_memory"].includes(outcome.code))
+      this.#runner?.kill();
     return outcome;
   }
 

@@ -32,6 +32,8 @@ export function provenance({ version, device, pack, spec, plan, result, warnings
     used: {
       clip: plan.clip,
       speech: plan.speech,
+      pack: result.pack,
+      mode: result.mode,
       scheduler: result.scheduler,
       characters: result.characters,
       frames: result.frames && { count: result.frames.count, fps: result.frames.fps },

@@ -58,15 +58,16 @@ export class Node {
     };
     const folders = [first, ...others].map((pack) => pack.folder);
     const slots = env.CARTOON_DEVICES.map((device) => runnersOf(device, folders, env));
-    return new Node(facts, listing, first.manifest.name, new Pool(facts.id, slots));
+    return new Node(facts, listing, env.CARTOON_PACK, new Pool(facts.id, slots));
   }
 
   describe(): DescribeResponse {
     const kinds = this.pool.slots.map(({ device }) => device);
+    const { pack: preferred } = choosePack(this.#listing, "", this.#preferred);
     return {
       status: this.pool.status(),
       version: this.facts.version,
-      packs: this.#listing.packs.map((pack) => packInfo(pack, pack.manifest.name === this.#preferred)),
+      packs: this.#listing.packs.map((pack) => packInfo(pack, pack === preferred)),
       devices: kinds.map((device) =>
         device.kind === "cpu"
           ? { kind: "cpu", name: cpus()[0]?.model ?? "CPU", memory_bytes: totalmem() }
@@ -93,7 +94,6 @@ export class Node {
     }
     const { spec, pack, warnings } = choice;
     const slot = this.#takeSlot(pack);
-    for (const warning of warnings) emit({ warning });
     const abort = new AbortController();
     const stop = (kind: StopKind) => () => abort.abort(new AttemptStopped(kind));
     gone.addEventListener("abort", stop("canceled"), { once: true });
@@ -101,7 +101,7 @@ export class Node {
     const left = request.deadline_ms > 0 ? request.deadline_ms - Date.now() : undefined;
     const timer = left === undefined ? undefined : setTimeout(stop("deadline"), Math.max(0, left));
     const attempt = new Attempt({
-      ...{ node: this.facts, request, spec, pack, slot, emit },
+      ...{ node: this.facts, request, spec, pack, warnings, slot, emit },
       substitute: substituteFor(this.#listing, pack),
       signal: abort.signal,
     });

@@ -35,6 +35,37 @@ export function planRender(spec: RenderSpec, manifest: PackManifest): Plan {
   };
 }
 
+/**
+ * A clip for the pack that stands in for another: within its limits, without the characters it does not have, and
+ * with its own guidance, steps and sampler where the clip has what the other pack does by itself.
+ */
+export function planSubstitute(
+  clip: ClipSpec,
+  manifest: PackManifest,
+  wanted: PackManifest,
+): { clip: ClipSpec; warnings: Warning[] } {
+  const warnings: Warning[] = [];
+  const change = changer(manifest.name, warnings);
+  const known = new Set(manifest.characters.map(({ name }) => name));
+  const names = (characters: ClipSpec["characters"]) =>
+    characters.map(({ name }) => name).join(", ") || "none";
+  const characters = clip.characters.filter(({ name }) => known.has(name));
+  change("clip.characters", names(clip.characters), names(characters), "does not have the others");
+  const { picture } = manifest;
+  const own = wanted.picture;
+  const guidance_scale =
+    picture && clip.guidance_scale === own?.guidance_scale.default
+      ? picture.guidance_scale.default
+      : clip.guidance_scale;
+  const num_inference_steps =
+    picture && clip.num_inference_steps === own?.steps.default
+      ? picture.steps.default
+      : clip.num_inference_steps;
+  const scheduler = clip.scheduler === own?.scheduler_preset ? "" : clip.scheduler;
+  const asked = { ...clip, characters, guidance_scale, num_inference_steps, scheduler };
+  return { clip: planClip(asked, manifest, change), warnings };
+}
+
 type Change = <T extends number | string>(field: string, given: T, used: T, rule: string) => T;
 
 function changer(pack: string, warnings: Warning[]): Change {

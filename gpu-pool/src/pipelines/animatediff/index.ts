@@ -1,3 +1,5 @@
 export { chooseCharacters, defaultWeight } from "./characters.ts";
 export { loadAnimateDiff } from "./load.ts";
+export { isOutOfMemory } from "./memory.ts";
+export { chooseMemoryMode, voiceBytes } from "./memory-plan.ts";
 export * from "./types.ts";

@@ -17,7 +17,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 test("the ladder: guidance in halves, smaller windows, then nothing", () => {
   const plan = { frames: 40, window: 32, overlap: 12, schedule: "static", loop: false } as const;
   const windows = { ...plan };
-  const ladder = new MemoryLadder(windows, false);
+  const ladder = new MemoryLadder(windows, false, "64x64");
   expect(ladder.stepDown()?.field).toBe("memory");
   expect(ladder.halves).toBe(true);
   expect(ladder.stepDown()).toMatchObject({ given: "32", used: "16" });

@@ -7,24 +7,53 @@ const SMALLEST_WINDOW = 8;
 /** True for the ways that ONNX Runtime and CUDA say that memory has run out. */
 export function isOutOfMemory(error: unknown): boolean {
   const text = error instanceof Error ? error.message : String(error);
-  return /failed to allocate memory|out of memory|bfcarena|cudaErrorMemoryAllocation|bad_alloc/i.test(text);
+  return /failed to allocate|out of memory|out_of_memory|bfcarena|cudaErrorMemoryAllocation|CUBLAS_STATUS_ALLOC_FAILED|CUDNN_STATUS_ALLOC_FAILED|bad_alloc/i.test(
+    text,
+  );
 }
 
-/** How a clip spares memory. Steps down when the device runs out, and stays down for the rest of the clip. */
+/** Shares of the first size that a clip is drawn at when smaller windows do not help. */
+const SMALLER_SIZES = [0.75, 0.5];
+
+/** Sizes below the first that a clip may be drawn at where memory runs out, largest first. */
+export function smallerSizes(
+  width: number,
+  height: number,
+  multiple: number,
+): { width: number; height: number }[] {
+  const snap = (side: number) => Math.floor(side / multiple) * multiple;
+  return SMALLER_SIZES.map((share) => ({ width: snap(width * share), height: snap(height * share) })).filter(
+    (size) => size.width > 0 && size.height > 0,
+  );
+}
+
+/**
+ * How a clip of one size spares memory. Steps down when the device runs out, and stays down for the rest of the
+ * clip. Below its last rung are smaller sizes ({@link smallerSizes}), then another pack, which is the caller's.
+ */
 export class MemoryLadder {
   /** Guidance as two passes of half the size. */
   halves: boolean;
   readonly #plan: WindowPlan;
+  readonly #size: string;
 
-  /** @param plan the clip's windows, which the ladder may make smaller */
-  constructor(plan: WindowPlan, halves: boolean) {
+  /**
+   * @param plan the clip's windows, which the ladder may make smaller
+   * @param size of the picture, for the warnings
+   */
+  constructor(plan: WindowPlan, halves: boolean, size: string) {
     this.#plan = plan;
     this.halves = halves;
+    this.#size = size;
+  }
+
+  #at(): string {
+    return `${this.#size} in windows of ${Math.min(this.#plan.window, this.#plan.frames)} frames`;
   }
 
   /** Takes the next rung: guidance in halves, then ever smaller windows. @returns undefined when there is none left */
   stepDown(): Warning | undefined {
-    const rule = "the device ran out of memory";
+    const rule = `the device ran out of memory at ${this.#at()}`;
     if (!this.halves) {
       this.halves = true;
       return { field: "memory", given: "guidance in one pass", used: "guidance in two passes", rule };

@@ -1,7 +1,14 @@
 import type { CharacterManifest } from "@cartoon/protos";
+import { isOutOfMemory, smallerSizes } from "./memory.ts";
 import { type PipelineParts, Run } from "./run.ts";
-import { resolveClip } from "./settings.ts";
-import type { AnimateDiffPipeline, ClipResult, ClipSettings, GenerateOptions } from "./types.ts";
+import { type ResolvedClip, resolveClip } from "./settings.ts";
+import {
+  type AnimateDiffPipeline,
+  ClipOutOfMemory,
+  type ClipResult,
+  type ClipSettings,
+  type GenerateOptions,
+} from "./types.ts";
 
 /** AnimateDiff: `encode → prepare → denoise → decode`. */
 export class AnimateDiff implements AnimateDiffPipeline {
@@ -18,7 +25,33 @@ export class AnimateDiff implements AnimateDiffPipeline {
   async generate(settings: ClipSettings, options: GenerateOptions = {}): Promise<ClipResult> {
     const { manifest, schedulerJson, models } = this.#parts;
     const clip = resolveClip(settings, manifest, schedulerJson, models.unet.maxFrames);
-    const run = new Run(this.#parts, settings, clip, options);
+    const sizes = smallerSizes(clip.width, clip.height, manifest.picture?.multiple_of ?? models.vae.factor);
+    let halves = this.#parts.smallMemory;
+    for (;;) {
+      try {
+        return await this.#draw(settings, { ...clip, windows: { ...clip.windows } }, options, halves);
+      } catch (error) {
+        const size = isOutOfMemory(error) ? sizes.shift() : undefined;
+        if (!size) throw isOutOfMemory(error) ? new ClipOutOfMemory(error, clip.warnings) : error;
+        clip.warnings.push({
+          field: "width,height",
+          given: `${clip.width}x${clip.height}`,
+          used: `${size.width}x${size.height}`,
+          rule: `the device ran out of memory at ${clip.width}x${clip.height}`,
+        });
+        Object.assign(clip, size);
+        halves = true;
+      }
+    }
+  }
+
+  async #draw(
+    settings: ClipSettings,
+    clip: ResolvedClip,
+    options: GenerateOptions,
+    halves: boolean,
+  ): Promise<ClipResult> {
+    const run = new Run(this.#parts, settings, clip, options, halves);
     const prompts = await run.timed("encode", () => run.encode());
     const state = await run.timed("prepare", () => run.prepare());
     const latents = await run.timed("denoise", () => run.denoise(prompts, state));

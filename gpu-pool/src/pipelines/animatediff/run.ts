@@ -9,7 +9,7 @@ import { type EncodedPrompts, encodePrompts } from "./encode.ts";
 import { imageLatents } from "./first-image.ts";
 import { freeInit } from "./free-init.ts";
 import type { LatentShape } from "./latents.ts";
-import { MemoryLadder } from "./memory.ts";
+import { isOutOfMemory, MemoryLadder } from "./memory.ts";
 import type { PictureModels } from "./models.ts";
 import { type CharacterAdapter, WindowPredictor } from "./predict.ts";
 import { initialLatents, initialNoise } from "./prepare.ts";
@@ -21,6 +21,7 @@ import {
   type ClipResult,
   type ClipSettings,
   type GenerateOptions,
+  type RgbFrames,
   type StageTiming,
 } from "./types.ts";
 
@@ -52,13 +53,20 @@ export class Run {
   readonly #memory: MemoryLadder;
   #lastPreview = Number.NEGATIVE_INFINITY;
 
-  constructor(parts: PipelineParts, settings: ClipSettings, clip: ResolvedClip, options: GenerateOptions) {
+  /** @param halves guidance in two passes from the start */
+  constructor(
+    parts: PipelineParts,
+    settings: ClipSettings,
+    clip: ResolvedClip,
+    options: GenerateOptions,
+    halves: boolean,
+  ) {
     const { unet, vae } = parts.models;
     this.#parts = parts;
     this.#clip = clip;
     this.#options = options;
     this.#warnings = clip.warnings;
-    this.#memory = new MemoryLadder(clip.windows, parts.smallMemory);
+    this.#memory = new MemoryLadder(clip.windows, halves, `${clip.width}x${clip.height}`);
     this.#shape = {
       channels: unet.channels,
       frames: clip.windows.frames,
@@ -69,6 +77,7 @@ export class Run {
       freeNoise: options.freeNoise,
       freeInit: options.freeInitIterations,
       strength: options.firstImage?.strength,
+      size: [clip.width, clip.height],
     });
     this.#adapters = clip.characters.flatMap(({ manifest, weight }) => {
       const adapter = parts.adapters.get(manifest.name);
@@ -146,16 +155,40 @@ export class Run {
     this.#options.onLatents?.(latents);
     const frameBytes = width * height * 3;
     const all = new Uint8Array(frames * frameBytes);
-    const size = this.#parts.smallMemory ? 1 : DECODE_CHUNK;
-    for (let first = 0; first < frames; first += size) {
+    let size = this.#parts.smallMemory ? 1 : DECODE_CHUNK;
+    for (let first = 0; first < frames; ) {
       await breathe();
       this.#check(this.#steps);
       const indices = Array.from({ length: Math.min(size, frames - first) }, (_, i) => first + i);
-      const chunk = await decodeFrames(this.#parts.models.vae, latents, this.#shape, indices, this.#warnings);
+      const chunk = await this.#decodeChunk(latents, indices);
+      if (!chunk) {
+        size = 1;
+        continue;
+      }
       all.set(chunk.data, first * frameBytes);
       await this.#options.onFrames?.(chunk, first);
+      first += indices.length;
     }
     return all;
+  }
+
+  /** @returns undefined when several frames at once do not fit; a single one that does not is decoded on the CPU */
+  async #decodeChunk(latents: Float32Array, indices: number[]): Promise<RgbFrames | undefined> {
+    const { vae } = this.#parts.models;
+    try {
+      return await decodeFrames(vae, latents, this.#shape, indices, this.#warnings);
+    } catch (error) {
+      if (!isOutOfMemory(error)) throw error;
+      const rule = "the device ran out of memory";
+      if (indices.length > 1) {
+        const given = `${indices.length} frames decoded at once`;
+        this.#warnings.push({ field: "memory", given, used: "one frame at a time", rule });
+        return undefined;
+      }
+      this.#warnings.push({ field: "memory", given: "decoded on the GPU", used: "decoded on the CPU", rule });
+      const exact = { ...vae, decode: vae.decodeExact };
+      return await decodeFrames(exact, latents, this.#shape, indices, this.#warnings);
+    }
   }
 
   result(frames: Uint8Array): ClipResult {
@@ -236,9 +269,14 @@ export class Run {
       await checkpoint.save(encodeState(state, this.#key), step);
     const due = performance.now() - this.#lastPreview >= previewEverySeconds * 1000;
     if (onPreview && due && step < this.#steps) {
-      const clip = { fps: this.#clip.fps, step };
-      await onPreview(await makePreview(this.#parts.models.vae, x0, this.#shape, clip));
       this.#lastPreview = performance.now();
+      const clip = { fps: this.#clip.fps, step };
+      await makePreview(this.#parts.models.vae, x0, this.#shape, clip).then(onPreview, forgiveNoMemory);
     }
   }
+}
+
+/** A clip does not fail for the lack of a preview. */
+function forgiveNoMemory(error: unknown): void {
+  if (!isOutOfMemory(error)) throw error;
 }

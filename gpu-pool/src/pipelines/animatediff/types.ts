@@ -112,7 +112,7 @@ export interface AnimateDiffPipeline {
   readonly loadSeconds: number;
   /**
    * Draws a clip.
-   * @throws ClipCanceled when `signal` is aborted; Error that names the field for settings that cannot be met.
+   * @throws ClipCanceled when `signal` is aborted; ClipOutOfMemory when nothing smaller fits either; Error that names the field for settings that cannot be met.
    */
   generate(clip: ClipSettings, options?: GenerateOptions): Promise<ClipResult>;
   /** Frees the sessions. */
@@ -129,5 +129,17 @@ export class ClipCanceled extends Error {
     super(`canceled after ${stepsDone} of ${stepsTotal} steps`);
     this.stepsDone = stepsDone;
     this.stepsTotal = stepsTotal;
+  }
+}
+
+/** The device has too little memory for the clip, whatever was tried. */
+export class ClipOutOfMemory extends Error {
+  override readonly name = "ClipOutOfMemory";
+  /** What was tried. */
+  readonly warnings: readonly Warning[];
+
+  constructor(cause: unknown, warnings: readonly Warning[]) {
+    super(`out of memory: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    this.warnings = warnings;
   }
 }

@@ -1,0 +1,19 @@
+import { setImmediate as nextTick } from "node:timers/promises";
+import type { FromRunner, RunnerJob } from "./messages.ts";
+import type { Models } from "./models.ts";
+import type { SpentMeter } from "./spent.ts";
+
+export interface JobContext {
+  job: RunnerJob;
+  models: Models;
+  spent: SpentMeter;
+  device: "cpu" | "cuda";
+  signal: AbortSignal;
+  send: (message: FromRunner) => void;
+}
+
+/** Lets messages in (a cancel among them): the engine's runs block the event loop. */
+export async function breathe(signal: AbortSignal): Promise<void> {
+  await nextTick();
+  signal.throwIfAborted();
+}

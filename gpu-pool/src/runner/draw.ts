@@ -1,0 +1,133 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { ClipSpec } from "@cartoon/protos";
+import { ClipOutOfMemory, type ClipResult, isOutOfMemory } from "../pipelines/animatediff/index.ts";
+import { breathe, type JobContext } from "./context.ts";
+import { speakerFocus } from "./focus.ts";
+import type { RunnerResult, Spoken } from "./messages.ts";
+import type { LoadedPicture } from "./models.ts";
+import { readState, settingsDigest, writeState } from "./state-file.ts";
+
+const PREVIEW_SECONDS = 4;
+
+/**
+ * Draws the clip of a job. Where the pack's models do not load (most often a motion adapter that is broken) or the
+ * device has too little memory whatever is tried, the substitute draws it, with a warning.
+ */
+export async function draw(context: JobContext, spoken?: Spoken): Promise<RunnerResult> {
+  const { job, send, signal } = context;
+  if (!job.clip) throw new Error("the job has no clip");
+  const { substitute } = job;
+  try {
+    return await drawWith(context, job.pack, job.clip, spoken);
+  } catch (error) {
+    if (error instanceof ClipOutOfMemory)
+      for (const warning of error.warnings) send({ type: "warning", run: job.run, warning });
+    const why = signal.aborted ? undefined : reasonToSubstitute(error);
+    if (!why || !substitute) throw error;
+    const rule = `${why}; ${substitute.pack} stands in for it`;
+    const warnings = [
+      { field: "pack", given: job.pack, used: substitute.pack, rule },
+      ...substitute.warnings,
+    ];
+    for (const warning of warnings) send({ type: "warning", run: job.run, warning });
+    return await drawWith(context, substitute.pack, substitute.clip, spoken);
+  }
+}
+
+function reasonToSubstitute(error: unknown): string | undefined {
+  if (isOutOfMemory(error)) return "the device ran out of memory";
+  return error instanceof NotLoaded ? `the pack does not load (${error.message})` : undefined;
+}
+
+/** The picture models of a pack could not be had. */
+class NotLoaded extends Error {
+  override readonly name = "NotLoaded";
+}
+
+async function loaded(context: JobContext, pack: string, clip: ClipSpec): Promise<LoadedPicture> {
+  const { job, models, spent, send } = context;
+  const started = performance.now();
+  const warm = models.isWarm(pack, ["picture"]);
+  if (!warm) send({ type: "progress", run: job.run, stage: "load", done: 0, total: 1 });
+  try {
+    return await models.picture(pack, { deterministic: job.deterministic, clip });
+  } catch (error) {
+    throw new NotLoaded(error instanceof Error ? error.message : String(error));
+  } finally {
+    if (!warm) spent.add("load", (performance.now() - started) / 1000);
+    send({ type: "warm", warm: models.warm });
+  }
+}
+
+async function drawWith(
+  context: JobContext,
+  name: string,
+  asked: ClipSpec,
+  spoken?: Spoken,
+): Promise<RunnerResult> {
+  const { job, spent, send, signal, device } = context;
+  const { run } = job;
+  const { pipeline, pack, mode } = await loaded(context, name, asked);
+  const clip = job.extend && spoken ? extended(asked, spoken, pack.manifest.picture?.frames.max) : asked;
+  const lines = clip.speaker_focus > 0 ? spoken?.lines : undefined;
+  const digest = settingsDigest([clip, lines, pack.manifest.files, device, mode, pipeline.characters]);
+  const resume = await openState(context, digest);
+  send({ type: "accepted", run, resumedStep: resume?.step ?? 0 });
+  let checkpoints = 0;
+  const result = await pipeline.generate(clip, {
+    signal,
+    previewEverySeconds: PREVIEW_SECONDS,
+    focus: lines && speakerFocus(clip, { lines }),
+    onStep: async ({ step, steps }) => {
+      spent.stepsDone = step;
+      spent.stepsTotal = steps;
+      send({ type: "progress", run, stage: "denoise", done: step, total: steps });
+      await breathe(signal);
+    },
+    onPreview: async ({ data, step, ...frames }) => {
+      const file = join(job.folder, `preview-${step}.rgb`);
+      await writeFile(file, data);
+      send({ type: "preview", run, step, frames: { ...frames, file } });
+    },
+    onFrames: async (chunk, first) => {
+      send({ type: "progress", run, stage: "decode", done: first + chunk.count, total: clip.num_frames });
+      await breathe(signal);
+    },
+    checkpoint: {
+      everySteps: job.checkpointEvery,
+      resume: resume?.state,
+      save: async (state, step) => {
+        const file = join(job.folder, `state-${checkpoints++}.bin`);
+        await writeState(file, state, step, digest);
+        send({ type: "checkpoint", run, file, step });
+      },
+    },
+  });
+  for (const { stage, seconds } of result.timings) spent.add(stage, seconds);
+  for (const warning of result.warnings) send({ type: "warning", run, warning });
+  const { version } = pack.manifest;
+  return { ...(await saveFrames(job.folder, result)), mode, pack: { name, version } };
+}
+
+function extended(clip: ClipSpec, { seconds }: Spoken, max = clip.num_frames) {
+  return { ...clip, num_frames: Math.min(Math.max(clip.num_frames, Math.ceil(seconds * clip.fps)), max) };
+}
+
+async function openState({ job, send }: JobContext, digest: Buffer) {
+  if (!job.resume) return undefined;
+  try {
+    return await readState(job.resume, digest);
+  } catch (error) {
+    const message = `starting anew: ${error instanceof Error ? error.message : String(error)}`;
+    send({ type: "log", run: job.run, level: "warning", message });
+    return undefined;
+  }
+}
+
+async function saveFrames(folder: string, clip: ClipResult): Promise<RunnerResult> {
+  const { frames, count, width, height, fps, scheduler, characters } = clip;
+  const file = join(folder, "frames.rgb");
+  await writeFile(file, frames);
+  return { frames: { file, count, width, height, fps }, scheduler, characters };
+}

@@ -1,0 +1,35 @@
+import type { ClipSpec } from "@cartoon/protos";
+import type { Pack } from "../packs/index.ts";
+import { chooseMemoryMode, voiceBytes } from "../pipelines/animatediff/index.ts";
+import type { RunMode, RunnerSetup } from "./messages.ts";
+
+/** What the picture models of a pack are wanted for. */
+export interface PictureWish {
+  deterministic?: boolean;
+  clip?: ClipSpec;
+}
+
+/**
+ * How to draw. The CPU repeats its bytes anyway. A GPU with too little room for the clip draws in the small mode, and
+ * stays with it: changing back costs more than it gains, except where the bytes must depend on the clip alone.
+ * @param free bytes of the GPU that are free without the picture models; absent where nobody knows
+ * @param loaded mode of the pack's models that are in memory already
+ */
+export async function chooseMode(
+  setup: Pick<RunnerSetup, "device" | "parts" | "deterministic" | "memory">,
+  pack: Pack,
+  { deterministic = false, clip }: PictureWish,
+  free: number | undefined,
+  loaded: RunMode | undefined,
+): Promise<RunMode> {
+  const { device, parts, memory = "auto" } = setup;
+  const stable = device.kind === "cpu" || deterministic || setup.deterministic === true;
+  const mode = (memory: RunMode["memory"]): RunMode => ({ deterministic: stable, memory });
+  if (memory !== "auto") return mode(memory);
+  const { picture } = pack.manifest;
+  if (free === undefined || !picture) return mode("full");
+  if (loaded?.memory === "small" && !stable) return mode("small");
+  const size = clip ?? { ...picture.native, num_frames: picture.frames.default };
+  const apart = parts.includes("voice") ? 0 : await voiceBytes(pack);
+  return mode(await chooseMemoryMode(pack, size, free - apart));
+}
