@@ -11,6 +11,7 @@ import { choosePack, listPacks, type Pack, type PackListing, substituteFor } fro
 import { openSigner } from "../provenance/open-signer.ts";
 import type { Device, Part, RunnerSetup } from "../runner/messages.ts";
 import { Attempt, type AttemptEvent, type NodeFacts } from "./attempt.ts";
+import { JoinAttempt } from "./join/join-attempt.ts";
 import { Pool } from "./pool.ts";
 import { Refused } from "./refused.ts";
 import type { Slot } from "./slot.ts";
@@ -100,11 +101,13 @@ export class Node {
     if (gone.aborted) stop("canceled")();
     const left = request.deadline_ms > 0 ? request.deadline_ms - Date.now() : undefined;
     const timer = left === undefined ? undefined : setTimeout(stop("deadline"), Math.max(0, left));
-    const attempt = new Attempt({
+    const input = {
       ...{ node: this.facts, request, spec, pack, warnings, slot, emit },
       substitute: substituteFor(this.#listing, pack),
       signal: abort.signal,
-    });
+    };
+    const { join } = spec;
+    const attempt = join ? new JoinAttempt({ ...input, join }) : new Attempt(input);
     const ended = attempt.run();
     this.#running.set(request.job_id, { fence: request.fence, abort, ended });
     try {
