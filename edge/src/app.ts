@@ -1,5 +1,6 @@
 import { cors } from "hono/cors";
 import { authenticate } from "./auth/authenticate.ts";
+import { isCharacterUpload } from "./characters/upload.ts";
 import { DIALECTS } from "./dialects/index.ts";
 import { problemResponse } from "./errors/problem.ts";
 import { ApiError } from "./errors/table.ts";
@@ -47,7 +48,9 @@ export function createApp(services: Services): App {
   app.use(cors({ origin: config.corsOrigins, exposeHeaders: EXPOSED, maxAge: 86_400 }));
   // Uploads have their own limit and are streamed, under a signed URL instead of a key.
   registerStore(app, services.store, config.maxUploadBytes);
-  app.use(bodyLimit({ maxBytes: config.maxBodyBytes, timeoutMs: BODY_TIMEOUT_MS }));
+  // Files of characters have limits of their own, and are read once it is known whose they are.
+  const limitBody = bodyLimit({ maxBytes: config.maxBodyBytes, timeoutMs: BODY_TIMEOUT_MS });
+  app.use((c, next) => (isCharacterUpload(c.req) ? next() : limitBody(c, next)));
   app.use(authenticate(config, services.db));
   app.use(rateLimit(config, services.db));
 

@@ -61,7 +61,7 @@ export async function start(options: {
   internalOrigin ||= `http://${reachable(config.host)}:${server.port}`;
   const links = () => ({ store, origin: config.publicUrl ?? url, expiresInSeconds: config.urlTtlSeconds });
   const deliverer = new Deliverer({ db, links, allowHosts: config.fetchAllow, metrics, tracer });
-  const sweeper = new Sweeper(db, store);
+  const sweeper = new Sweeper(db, store, config.retentionSeconds + config.queueTtlSeconds);
   const rpc = await startRpc(services, links);
   const attach = await startAttachServer(services);
   dispatcher.start();

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { openDatabase } from "@cartoon/db";
+import { CharacterCatalog } from "./characters/catalog.ts";
 import { nodeChannel } from "./dispatcher/credentials.ts";
 import { Dispatcher } from "./dispatcher/dispatcher.ts";
 import { NodeDirectory } from "./dispatcher/node-directory.ts";
@@ -42,6 +43,7 @@ export async function openServices(
   });
   const nodeAddresses = new NodeAddresses(config.nodes.addresses, db, nodes);
   const catalog = new PackCatalog(nodes, config.dataDir);
+  const characters = new CharacterCatalog(db);
   const signals = new JobSignals(db);
   const edgeId = `edge_${randomBytes(6).toString("hex")}`;
   const metrics = new Metrics();
@@ -54,6 +56,7 @@ export async function openServices(
     await tracer.flush();
     await nodeAddresses.close();
     signals.close();
+    characters.close();
     unwatch();
     nodes.close();
     await db.close();
@@ -67,6 +70,7 @@ export async function openServices(
       nodeAddresses,
       secret,
       catalog,
+      characters,
       signals,
       dispatcher,
       metrics,

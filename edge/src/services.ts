@@ -1,4 +1,5 @@
 import type { Database } from "@cartoon/db";
+import type { CharacterCatalog } from "./characters/catalog.ts";
 import type { Dispatcher } from "./dispatcher/dispatcher.ts";
 import type { NodeDirectory } from "./dispatcher/node-directory.ts";
 import type { EdgeConfig } from "./env.ts";
@@ -19,6 +20,8 @@ export interface Services {
   /** Signs URLs and node tokens. */
   secret: string;
   catalog: PackCatalog;
+  /** Characters that tenants have registered. */
+  characters: CharacterCatalog;
   signals: JobSignals;
   dispatcher: Dispatcher;
   metrics: Metrics;

@@ -1,4 +1,4 @@
-import type { Job } from "@cartoon/db";
+import { type Database, type Job, ownedAssets } from "@cartoon/db";
 import { ARTEFACTS, type ArtefactName, type RenderSpec } from "@cartoon/protos";
 import type { RunRequest } from "@cartoon/protos/gen/RunRequest";
 import type { Destinations } from "../store/destinations.ts";
@@ -53,10 +53,30 @@ async function checkpointTarget(job: Job, store: Store, everySteps: number) {
   };
 }
 
+/** Where the files of registered characters can be had; one that is gone is left out, and the node says so. */
+async function assetSources(job: Job, db: Database, store: Store) {
+  const hashes = (job.spec.registered ?? []).flatMap((one) => [one.lora_sha256, one.voice_sha256]);
+  const wanted = [...new Set(hashes)].filter((hash) => hash !== "");
+  if (wanted.length === 0) return [];
+  const owned = await ownedAssets(db, job.tenant, wanted);
+  return Promise.all(
+    owned.map(async ({ sha256, bytes, storageKey }) => ({
+      ...{ sha256, bytes },
+      get_url: await store.signInternalGet(storageKey, secondsLeft(job)),
+    })),
+  );
+}
+
 /** The call that starts an attempt: the spec, where to put what, and where to go on from. */
 export async function runRequest(
   job: Job,
-  deps: { store: Store; destinations: Destinations; checkpointEvery: number; traceparent: string },
+  deps: {
+    db: Database;
+    store: Store;
+    destinations: Destinations;
+    checkpointEvery: number;
+    traceparent: string;
+  },
 ): Promise<RunRequest> {
   const expiresInSeconds = secondsLeft(job);
   const uploads = [...artefactKeys(job, deps.destinations)].map(async ([name, key]) => {
@@ -73,5 +93,6 @@ export async function runRequest(
     checkpoint: job.spec.clip ? await checkpointTarget(job, deps.store, deps.checkpointEvery) : null,
     deadline_ms: job.runDeadline ?? 0,
     traceparent: deps.traceparent,
+    assets: await assetSources(job, deps.db, deps.store),
   };
 }

@@ -38,6 +38,7 @@ const BY_VERB: Partial<Record<VerbErrorCode, ErrorCode>> = {
   idempotency_mismatch: "idempotency_mismatch",
   id_taken: "conflict",
   invalid_input: "invalid_request",
+  too_many_characters: "quota_exceeded",
 };
 const QUEUE_FULL_HEADERS = { "retry-after": "5" };
 

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import type { Context } from "hono";
 import { principalOfToken } from "../auth/authenticate.ts";
+import { packOf } from "../characters/pack-of.ts";
 import { toApiError } from "../errors/problem.ts";
 import { ApiError } from "../errors/table.ts";
 import type { App, AppEnv } from "../hono.ts";
@@ -38,7 +39,7 @@ export function registerForm(app: App, services: Services): void {
     });
   });
 
-  app.get("/characters", async (c) => c.html(await charactersPage(model(services))));
+  app.get("/characters", async (c) => c.html(await charactersPage(await model(c, services))));
 
   app.post("/form/render", async (c) => {
     const { api_key: key, ...values } = textFields(await c.req.parseBody());
@@ -65,14 +66,16 @@ const messageOf = ({ message, errors }: ApiError) =>
     .join("\n");
 
 async function page(c: Context<AppEnv>, services: Services, submitted?: Submitted): Promise<Response> {
-  const html = await formPage(model(services), submitted);
+  const html = await formPage(await model(c, services), submitted);
   return c.html(html);
 }
 
-function model(services: Services): FormModel {
+async function model(c: Context<AppEnv>, services: Services): Promise<FormModel> {
+  const tenant = c.get("principal")?.tenant;
   const options = { needsKey: services.config.auth === "keys", demo: services.config.demo };
   try {
-    return formModel(services.catalog.pack(""), options);
+    const pack = tenant === undefined ? services.catalog.pack("") : await packOf(services, tenant);
+    return formModel(pack, options);
   } catch (error) {
     // No node has ever said what it can draw: the page comes all the same, and says so when asked to render.
     if (!(error instanceof ApiError) || error.code !== "no_nodes") throw error;

@@ -3,6 +3,7 @@ import {
   type ClipSpec,
   type OutputSpec,
   type PackManifest,
+  type RegisteredCharacter,
   RenderSpec,
   type SpeechSpec,
   type Warning,
@@ -29,6 +30,15 @@ export interface KnownCharacter {
   weight: number;
   pair_weight: number;
 }
+
+/** A registered character beside those of the pack. */
+export const asKnown = (character: RegisteredCharacter): KnownCharacter => ({
+  name: character.name,
+  label: character.label,
+  triggers: character.triggers,
+  weight: character.weight,
+  pair_weight: character.weight / 2,
+});
 
 const refuse = (path: readonly PropertyKey[], detail: string) =>
   new ApiError("validation_failed", `${pointerTo(path)}: ${detail}`, {
@@ -114,6 +124,7 @@ function buildClip(
   const { characters: inner, ...settings } = clip ?? {};
   const choice = either(request, "characters", inner, ["clip", "characters"]);
   const path = request.characters === undefined ? ["clip", "characters"] : ["characters"];
+  const loras = either(request, "loras", clip?.loras, ["clip", "loras"]);
   return {
     width: picture.native.width,
     height: picture.native.height,
@@ -134,6 +145,7 @@ function buildClip(
     prompt,
     negative_prompt: either(request, "negative_prompt", clip?.negative_prompt, ["clip", "negative_prompt"]),
     characters: chooseCharacters(choice, known, prompt, path),
+    ...(loras === undefined || loras.length === 0 ? {} : { loras }),
   };
 }
 
@@ -171,6 +183,22 @@ function buildOutput(request: RenderRequest, hasClip: boolean, hasSpeech: boolea
   return { formats, fit: "pingpong", captions: true, ...request.output };
 }
 
+/** The registered characters that are drawn or speak. */
+function usedOf(
+  added: readonly RegisteredCharacter[],
+  cast: readonly string[],
+  clip: ClipSpec | undefined,
+  speech: SpeechSpec | undefined,
+): RegisteredCharacter[] {
+  const names = new Set<string>();
+  for (const { name } of clip?.characters ?? []) names.add(name);
+  for (const { speaker } of speech?.lines ?? []) {
+    const tag = /^S(\d{1,3})$/.exec(speaker)?.[1];
+    names.add((tag === undefined ? undefined : cast[Number(tag) - 1]) ?? speaker);
+  }
+  return added.filter(({ name }) => names.has(name));
+}
+
 /**
  * The canonical spec of a request, with every default written out, so that the spec alone repeats the render.
  * @throws ApiError `validation_failed` with a pointer to the field
@@ -178,10 +206,12 @@ function buildOutput(request: RenderRequest, hasClip: boolean, hasSpeech: boolea
 export function buildSpec(
   request: RenderRequest,
   pack: PackManifest,
-  registered: readonly KnownCharacter[] = [],
+  registered: readonly RegisteredCharacter[] = [],
 ): BuiltSpec {
   const warnings: Warning[] = [];
-  const known = [...pack.characters, ...registered];
+  const own = new Set(pack.characters.map((character) => character.name));
+  const added = registered.filter((character) => !own.has(character.name));
+  const known = [...pack.characters, ...added.map(asKnown)];
   const seed = request.seed ?? randomSeed();
   const clip = buildClip(request, pack, known, seed);
   const cast =
@@ -190,12 +220,15 @@ export function buildSpec(
     known.slice(0, 2).map((character) => character.name);
   const speech = buildSpeech(request, pack, known, cast, seed, warnings);
   if (!clip && !speech) throw refuse([], "give a prompt, a dialogue or both");
+  if (!clip && request.loras) throw refuse(["loras"], "they need a prompt: nothing is drawn without one");
+  const used = usedOf(added, cast, clip, speech);
   const parsed = RenderSpec.safeParse({
     pack: request.pack ?? "",
     clip,
     speech,
     output: buildOutput(request, clip !== undefined, speech !== undefined),
     deterministic: request.deterministic ?? false,
+    ...(used.length === 0 ? {} : { registered: used }),
   });
   if (!parsed.success) throw validationError(parsed.error.issues);
   return { spec: parsed.data, warnings };

@@ -3,7 +3,9 @@ import {
   CharacterWeight,
   ClipSpec,
   isPublicAddress,
+  LoraSource,
   OutputSpec,
+  RegisteredCharacter,
   RenderSpec,
   SpeechLine,
   SpeechSpec,
@@ -46,6 +48,16 @@ export const RenderRequest = z.strictObject({
     .union([z.string().min(1).max(65_536), z.array(SpeechLine).min(1).max(256)])
     .optional()
     .describe('A script such as "[S1] Temo: Hello! [S2] Felfel: Hi!", or its lines'),
+  loras: z
+    .array(LoraSource)
+    .max(8)
+    .optional()
+    .describe("LoRAs to be fetched by URL, on top of the characters' own"),
+  registered: z
+    .array(RegisteredCharacter)
+    .max(16)
+    .optional()
+    .describe("Registered characters as an earlier render had them; otherwise those that are registered now"),
   clip: ClipOptions.nullish(),
   speech: SpeechOptions.nullish(),
   output: OutputOptions.optional(),

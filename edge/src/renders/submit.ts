@@ -6,12 +6,14 @@ import {
   fingerprint,
   type VerbError,
 } from "@cartoon/db";
+import type { RegisteredCharacter } from "@cartoon/protos";
 import type { Principal } from "../auth/principal.ts";
 import { ApiError } from "../errors/table.ts";
 import type { Services } from "../services.ts";
 import { currentSpan, formatTraceparent } from "../tracing/context.ts";
 import { checkDeadline, checkQuota } from "./admission.ts";
 import { type BuiltSpec, buildSpec } from "./build-spec.ts";
+import { castOf } from "./cast.ts";
 import { checkWebhookUrl, type RenderRequest } from "./request.ts";
 import { workOf } from "./work.ts";
 
@@ -46,15 +48,19 @@ function traceOf(): { traceparent?: string } {
 
 const seconds = (value: number | undefined, otherwise: number) => Math.round((value ?? otherwise) * 1000);
 
-/** What the database needs of a request: the spec with its defaults written out, limits, time-outs, webhooks. */
+/**
+ * What the database needs of a request: the spec with its defaults written out, limits, time-outs, webhooks.
+ * @param cast registered characters that it may use, from `castOf`
+ */
 export function toEnqueue(
   services: Services,
   principal: Principal,
   request: RenderRequest,
   options: SubmitOptions,
+  cast: readonly RegisteredCharacter[],
 ): NewJob {
   const { config, catalog } = services;
-  const built = buildSpec(request, catalog.pack(request.pack ?? ""));
+  const built = buildSpec(request, catalog.pack(request.pack ?? ""), cast);
   if (config.demo)
     throw new ApiError("no_nodes", "this is a demo: the request is valid, and nothing is rendered");
   const { webhook, destination } = request;
@@ -100,7 +106,8 @@ export async function submitRender(
 ): Promise<Enqueued> {
   if (services.stopping.aborted) throw new ApiError("shutting_down", "this edge is going down; try again");
   await checkQuota(services, principal);
-  const input = toEnqueue(services, principal, request, options);
+  const cast = await castOf(services, principal.tenant, request);
+  const input = toEnqueue(services, principal, request, options, cast);
   await checkDeadline(services, request, { pack: input.spec.pack, work: input.work });
   return enqueue(services.db, input);
 }
@@ -116,7 +123,8 @@ export async function submitRenders(
   await checkQuota(services, principal);
   const tryOne = async (request: RenderRequest) => {
     try {
-      const input = toEnqueue(services, principal, request, options);
+      const cast = await castOf(services, principal.tenant, request);
+      const input = toEnqueue(services, principal, request, options, cast);
       await checkDeadline(services, request, { pack: input.spec.pack, work: input.work });
       return input;
     } catch (error) {

@@ -1,6 +1,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
+import { withCharacters } from "../characters/catalog.ts";
 import { type App, json, problems } from "../hono.ts";
-import { requireScope } from "../middleware/require-scope.ts";
+import { principalOf, requireScope } from "../middleware/require-scope.ts";
 import type { Services } from "../services.ts";
 
 const Suggestion = z.object({ prompt: z.string(), dialogue: z.string() });
@@ -16,6 +17,7 @@ const Characters = z
         weight: z.number(),
         pair_weight: z.number(),
         suggestions: z.array(Suggestion),
+        registered: z.boolean().describe("Added by you, not part of the pack"),
       }),
     ),
     pair_suggestions: z.array(Suggestion),
@@ -26,16 +28,18 @@ const route = (path: "/api/characters" | "/v1/characters") =>
   createRoute({
     method: "get",
     path,
-    summary: "Characters of the default model pack, with suggestions",
+    summary: "Characters of the default model pack and your own, with suggestions",
     tags: ["Characters"],
     middleware: requireScope("read"),
     responses: { 200: json(Characters, "The characters"), ...problems },
   });
 
-/** What `/v1/characters` and `/api/characters` tell: the characters of the default pack. */
+/** What `/v1/characters` and `/api/characters` tell: the characters of the default pack, and those of the tenant. */
 export function registerCharacters(app: App, services: Services): void {
-  const describe = () => {
-    const pack = services.catalog.pack("");
+  const describe = async (tenant: string) => {
+    const own = services.catalog.pack("");
+    const names = new Set(own.characters.map(({ name }) => name));
+    const pack = withCharacters(own, await services.characters.of(tenant));
     const characters = pack.characters.map(
       ({ name, label, adapter, triggers, speaker, weight, pair_weight, suggestions }) => ({
         name,
@@ -46,10 +50,11 @@ export function registerCharacters(app: App, services: Services): void {
         weight,
         pair_weight,
         suggestions,
+        registered: !names.has(name),
       }),
     );
     return { characters, pair_suggestions: pack.pair_suggestions };
   };
-  app.openapi(route("/v1/characters"), (c) => c.json(describe(), 200));
-  app.openapi(route("/api/characters"), (c) => c.json(describe(), 200));
+  app.openapi(route("/v1/characters"), async (c) => c.json(await describe(principalOf(c).tenant), 200));
+  app.openapi(route("/api/characters"), async (c) => c.json(await describe(principalOf(c).tenant), 200));
 }

@@ -68,6 +68,10 @@ export class FolderStore implements Store {
     await this.write(key, [body], body.byteLength);
   }
 
+  async putFile(key: string, path: string): Promise<void> {
+    await this.write(key, createReadStream(path) as AsyncIterable<Uint8Array>, Number.POSITIVE_INFINITY);
+  }
+
   /**
    * Writes a stream: to a file of its own, synced, then renamed, and the folder synced.
    * @throws ApiError `too_large` beyond `maxBytes`

@@ -41,6 +41,10 @@ export class RoutedStore implements Store {
     const [store, path] = this.#route(key);
     return store.put(path, body, contentType);
   }
+  async putFile(key: string, file: string, contentType: string) {
+    const [store, path] = this.#route(key);
+    return store.putFile(path, file, contentType);
+  }
   async head(key: string) {
     const [store, path] = this.#route(key);
     return store.head(path);

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { AwsClient } from "aws4fetch";
 import type { S3Config } from "../env.ts";
 import { contentTypeOf } from "./content-type.ts";
@@ -16,6 +17,7 @@ export class S3Store implements Store {
   readonly kind = "s3";
   readonly #client: AwsClient;
   readonly #config: S3Config;
+  #filePut: Promise<void> = Promise.resolve();
 
   constructor(config: S3Config) {
     this.#config = config;
@@ -83,6 +85,13 @@ export class S3Store implements Store {
     });
     await response.body?.cancel();
     if (!response.ok) throw new Error(`the bucket answered ${response.status} to a PUT`);
+  }
+
+  /** Large files are held in memory one at a time: a bucket wants to know length and hash before the first byte. */
+  putFile(key: string, path: string, contentType: string): Promise<void> {
+    const mine = this.#filePut.then(async () => this.put(key, await readFile(path), contentType));
+    this.#filePut = mine.catch(() => {});
+    return mine;
   }
 
   async head(key: string): Promise<ObjectInfo | undefined> {

@@ -36,6 +36,8 @@ export interface Store {
   /** URL for GETs by a client. */
   signGet(key: string, options: SignGetOptions): Promise<string>;
   put(key: string, body: Uint8Array, contentType: string): Promise<void>;
+  /** Keeps a copy of a file on this machine. */
+  putFile(key: string, path: string, contentType: string): Promise<void>;
   head(key: string): Promise<ObjectInfo | undefined>;
   get(key: string, range?: ByteRange): Promise<StoredObject | undefined>;
   /** Size and SHA-256 (hex) of what is really there. */

@@ -1,4 +1,5 @@
 import { type Database, expiredResults, forgetResults, getJob, isVerbError, prune } from "@cartoon/db";
+import { sweepAssets } from "../characters/sweep.ts";
 import { log } from "../log.ts";
 import { jobPrefix } from "./key.ts";
 import type { Store } from "./store.ts";
@@ -48,11 +49,14 @@ export class Sweeper {
   readonly #timers: ReturnType<typeof setInterval>[] = [];
   #running: Promise<void> = Promise.resolve();
 
-  constructor(db: Database, store: Store) {
+  /** @param keepSeconds how long files of characters stay once no character uses them */
+  constructor(db: Database, store: Store, keepSeconds: number) {
     this.#every(EXPIRY_EVERY_MS, async () => {
       const count = await sweepExpired(db, store);
       if (count > 0) log.info("results expired", { jobs: count });
       await prune(db);
+      const files = await sweepAssets(db, store, keepSeconds);
+      if (files > 0) log.info("files of characters deleted", { files });
     });
     this.#every(ORPHANS_EVERY_MS, async () => {
       const orphans = await sweepOrphans(db, store);

@@ -2,6 +2,7 @@ import { cancel, getJob } from "@cartoon/db";
 import { type ArtefactName, isTerminal } from "@cartoon/protos";
 import type { Context } from "hono";
 import { z } from "zod";
+import { packOf } from "../../characters/pack-of.ts";
 import { validationError } from "../../errors/from-zod.ts";
 import { toApiError } from "../../errors/problem.ts";
 import { ApiError } from "../../errors/table.ts";
@@ -29,27 +30,30 @@ const Session = z.string().min(1).max(128);
 /** Gradio's API, for `@gradio/client`, `gradio_client` and plain `/gradio_api/call`. */
 export function registerGradio(app: App, services: Services): void {
   const sessions = new GradioSessions();
-  const functions = () => gradioFunctions(services.catalog.pack(""));
+  const functions = async (c: Context<AppEnv>) => {
+    const tenant = c.get("principal")?.tenant;
+    return gradioFunctions(tenant === undefined ? services.catalog.pack("") : await packOf(services, tenant));
+  };
   const api = createRouter();
   api.onError((thrown, c) => {
     const error = toApiError(thrown, c.get("requestId"));
     return Response.json({ detail: error.message }, { status: error.status, headers: error.headers });
   });
 
-  app.get("/config", (c) => c.json(gradioConfig(functions(), c.get("origin"))));
-  api.get("/info", (c) => c.json(gradioInfo(functions())));
+  app.get("/config", async (c) => c.json(gradioConfig(await functions(c), c.get("origin"))));
+  api.get("/info", async (c) => c.json(gradioInfo(await functions(c))));
   api.get("/startup-events", (c) => c.json(true));
   api.post("/reset", (c) => c.json({ success: true }));
 
   api.post("/call/:fn", requireScope("render"), async (c) => {
     const { data } = await parse(c, Call);
-    const fn = find(functions(), (one) => one.apiName === c.req.param("fn"));
+    const fn = find(await functions(c), (one) => one.apiName === c.req.param("fn"));
     return c.json({ event_id: await submit(c, services, fn, data) });
   });
 
   api.get("/call/:fn/:id", requireScope("read"), async (c) => {
     const job = await getJob(services.db, { tenant: principalOf(c).tenant }, c.req.param("id"));
-    const fn = find(functions(), (one) => one.apiName === c.req.param("fn"));
+    const fn = find(await functions(c), (one) => one.apiName === c.req.param("fn"));
     const origin = c.get("origin");
     c.env?.holdOpen?.();
     return eventStream(services.stopping, async function* (signal) {
@@ -66,7 +70,7 @@ export function registerGradio(app: App, services: Services): void {
 
   api.post("/queue/join", requireScope("render"), async (c) => {
     const body = await parse(c, Join);
-    const known = functions();
+    const known = await functions(c);
     const wanted = body.api_name?.replace(/^\//, "");
     const fn = find(known, (one, index) =>
       wanted === undefined ? index === body.fn_index : one.apiName === wanted,

@@ -2,6 +2,7 @@ import { cancel, getJob, type JobWithResults } from "@cartoon/db";
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
 import { z } from "zod";
 import type { Principal, Scope } from "../../auth/principal.ts";
+import { packOf } from "../../characters/pack-of.ts";
 import { toApiError } from "../../errors/problem.ts";
 import { checkScope } from "../../middleware/require-scope.ts";
 import { linksFor } from "../../renders/links.ts";
@@ -97,8 +98,7 @@ export function mcpServer(services: Services, caller: Caller): McpServer {
       annotations: { readOnlyHint: true },
     },
     answered(caller, z.object({}), async () => {
-      may("read");
-      const pack = services.catalog.pack("");
+      const pack = await packOf(services, may("read").tenant);
       const characters = pack.characters.map(({ name, label, suggestions }) => ({
         name,
         label,

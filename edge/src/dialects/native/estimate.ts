@@ -4,6 +4,7 @@ import { type App, json, problems } from "../../hono.ts";
 import { jsonBody } from "../../middleware/json-body.ts";
 import { principalOf, requireScope } from "../../middleware/require-scope.ts";
 import { buildSpec } from "../../renders/build-spec.ts";
+import { castOf } from "../../renders/cast.ts";
 import { RenderRequest } from "../../renders/request.ts";
 import { workOf } from "../../renders/work.ts";
 import type { Services } from "../../services.ts";
@@ -56,7 +57,8 @@ export function registerEstimate(app: App, services: Services): void {
 
   app.openapi(fresh, async (c) => {
     const request = c.req.valid("json");
-    const { spec } = buildSpec(request, catalog.pack(request.pack ?? ""));
+    const cast = await castOf(services, principalOf(c).tenant, request);
+    const { spec } = buildSpec(request, catalog.pack(request.pack ?? ""), cast);
     const job = { pack: spec.pack, work: workOf(spec), priority: request.priority };
     return c.json(toEstimate(await estimateNew(db, job, nodes.permits), job.work, nodes.permits), 200);
   });

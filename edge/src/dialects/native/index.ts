@@ -1,5 +1,6 @@
 import type { App } from "../../hono.ts";
 import type { Services } from "../../services.ts";
+import { registerNativeCharacters } from "./characters.ts";
 import { registerControl } from "./control.ts";
 import { registerEstimate } from "./estimate.ts";
 import { registerEvents } from "./events.ts";
@@ -17,4 +18,5 @@ export function registerNative(app: App, services: Services): void {
   registerControl(app, services);
   registerEstimate(app, services);
   registerWebhooks(app, services);
+  registerNativeCharacters(app, services);
 }

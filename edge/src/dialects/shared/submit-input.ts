@@ -1,5 +1,6 @@
 import type { Enqueued } from "@cartoon/db";
 import type { Principal } from "../../auth/principal.ts";
+import { packOf } from "../../characters/pack-of.ts";
 import type { RenderRequest } from "../../renders/request.ts";
 import { type SubmitOptions, submitRender } from "../../renders/submit.ts";
 import type { Services } from "../../services.ts";
@@ -14,7 +15,7 @@ export interface InputOptions extends SubmitOptions {
 }
 
 /** Submits a job whose input has v5's field names, as RunPod, Cog, fal and Gradio requests do. */
-export function submitInput(
+export async function submitInput(
   services: Services,
   principal: Principal,
   input: unknown,
@@ -22,7 +23,7 @@ export function submitInput(
 ): Promise<Enqueued> {
   const { contract = V6, envelope, ...rest } = options;
   const task = taskOf(input);
-  const { request, warnings } = parseV5(input, task, contract, services.catalog.pack(""));
+  const { request, warnings } = parseV5(input, task, contract, await packOf(services, principal.tenant));
   const extras = { ...rest.extras, task, input };
   return submitRender(
     services,

@@ -1,6 +1,7 @@
 import { getJob, type JobWithResults } from "@cartoon/db";
 import { isTerminal } from "@cartoon/protos";
 import type { Context } from "hono";
+import { packOf } from "../../characters/pack-of.ts";
 import { toApiError } from "../../errors/problem.ts";
 import { ApiError } from "../../errors/table.ts";
 import type { App, AppEnv } from "../../hono.ts";
@@ -70,7 +71,8 @@ async function handle(c: Context<AppEnv>, services: Services, task: Task): Promi
   const isAsync = c.req.header("prefer")?.includes("respond-async") ?? false;
   if (!isAsync) checkNodes(services);
   const contract = c.req.query("contract") === "v5" ? V5_REST : V6;
-  const { request, warnings } = parseV5(await readBody(c), task, contract, services.catalog.pack(""));
+  const pack = await packOf(services, principal.tenant);
+  const { request, warnings } = parseV5(await readBody(c), task, contract, pack);
   const { job } = await submitRender(services, principal, request, {
     dialect: "v5",
     extras: { task },
