@@ -61,7 +61,10 @@ export class JoinAttempt {
     emit({ accepted: { node_id: node.id, device: slot.device.kind, resumed_step: 0 } });
     this.#progress("load", 0);
     const shots = await this.#timed("load", () => fetchShots(request, spec.shots, this.#folder, signal));
-    const plan = planJoin(spec, shots.map(({ seconds }) => seconds));
+    const plan = planJoin(
+      spec,
+      shots.map(({ seconds }) => seconds),
+    );
     for (const warning of plan.warnings) this.#warn(warning);
     this.#progress("mux", PARTS.fetch);
     const made = await this.#timed("mux", () => this.#make(shots, plan));
@@ -144,7 +147,9 @@ export class JoinAttempt {
     const { signer } = this.#input.node;
     const clip = await readFile(file);
     const { version, spec } = manifest;
-    return signer ? signer.sign(clip, { version, title: spec.title, render: joinProvenance(manifest) }) : clip;
+    return signer
+      ? signer.sign(clip, { version, title: spec.title, render: joinProvenance(manifest) })
+      : clip;
   }
 
   async #timed<T>(stage: string, work: () => Promise<T>): Promise<T> {
