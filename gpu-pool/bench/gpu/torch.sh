@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# What PyTorch makes of full-size SDXL + AnimateDiff, Dia and DAC on this GPU, and the weights for ours.sh.
+# Usage: bench/gpu/torch.sh FOLDER OUT [--tiny …]; LIMIT (seconds, 540), ONLY (names of sections).
+FOLDER=$1 OUT=$2
+TINY=("${@:3}")
+HERE=$(cd "$(dirname "$0")" && pwd)
+. "$HERE/section.sh"
+export PYTHONUNBUFFERED=1 PYTHONWARNINGS=ignore
+PYTHON=${PYTHON:-python3}
+FRAMES=(${FRAMES:-16 32})
+sdxl() { echo "$PYTHON" "$HERE/torch_sdxl.py" "$FOLDER"; }
+mkdir -p "$FOLDER"
+
+section make 120 $(sdxl) make "${TINY[@]}"
+for f in "${FRAMES[@]}"; do section "eager$f" 90 $(sdxl) eager --frames "$f" "${TINY[@]}"; done
+section vae 60 $(sdxl) vae "${TINY[@]}"
+rm -f "$FOLDER"/.compiled-*
+# Compiling takes the CPU, so both shapes compile side by side; then they are timed in turn.
+for f in "${FRAMES[@]}"; do
+  section "compile$f" 260 $(sdxl) compile --frames "$f" --peers "${#FRAMES[@]}" "${TINY[@]}" &
+done
+wait
+section voice 150 "$PYTHON" "$HERE/../../../scripts/goldens/voice/full_size.py" "$FOLDER/voice" ${TINY:+--tiny}
+section "exact${FRAMES[0]}" 90 $(sdxl) exact --frames "${FRAMES[0]}" "${TINY[@]}"
+section clip 40 $(sdxl) clip "${TINY[@]}"
