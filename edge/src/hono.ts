@@ -46,6 +46,15 @@ export const ProblemSchema = z
   })
   .openapi("Problem");
 
+/**
+ * A schema that routes check in one go. They ask for the asynchronous way, which lacks zod's generated code; a schema
+ * that has to wait for something can't be checked like this and throws.
+ */
+export function inOneGo<T extends z.ZodType>(schema: T): T {
+  schema.safeParseAsync = async (value, params) => schema.safeParse(value, params);
+  return schema;
+}
+
 /** A JSON response of an OpenAPI route. */
 export const json = <T extends z.ZodType>(schema: T, description: string) => ({
   description,

@@ -1,4 +1,4 @@
-import { and, eq, type SQL, sql } from "drizzle-orm";
+import { and, eq, sql } from "drizzle-orm";
 import { VerbError } from "../errors.ts";
 import { rows, type Tx, type Verb } from "../verb.ts";
 
@@ -37,7 +37,7 @@ export function* admit<C extends Candidate>(
     const { tenant, limits } = candidate.input;
     const mine = `tenant ${tenant}`;
     const refusal =
-      (yield* overLimit(tx, here, mine, eq(tx.t.jobs.tenant, tenant), limits?.tenantQueued, TENANT_FULL)) ??
+      (yield* overLimit(tx, here, mine, tenant, limits?.tenantQueued, TENANT_FULL)) ??
       (yield* overLimit(tx, here, "all", undefined, limits?.globalQueued, QUEUE_FULL));
     if (refusal) {
       refuse(candidate, refusal);
@@ -60,7 +60,7 @@ function* overLimit(
   tx: Tx,
   here: Map<string, number>,
   name: string,
-  whose: SQL | undefined,
+  tenant: string | undefined,
   limit: number | undefined,
   refusal: Refusal,
 ): Verb<VerbError | undefined> {
@@ -71,7 +71,7 @@ function* overLimit(
   const fresh = known && tx.now >= known.at && tx.now - known.at <= COUNT_FRESH_MS;
   if (fresh && known.queued < limit) return undefined;
   if (ofDatabase.size >= KEPT_COUNTS) ofDatabase.clear();
-  const queued = (yield* countQueued(tx, whose, limit)) + (here.get(name) ?? 0);
+  const queued = (yield* countQueued(tx, tenant, limit)) + (here.get(name) ?? 0);
   ofDatabase.set(name, { queued, at: tx.now });
   return queued >= limit ? refusal(limit) : undefined;
 }
@@ -83,8 +83,9 @@ function countOne(tx: Tx, here: Map<string, number>, name: string): void {
 }
 
 /** Counts no further than `limit`: the answer matters only below it. */
-function* countQueued(tx: Tx, whose: SQL | undefined, limit: number): Verb<number> {
+function* countQueued(tx: Tx, tenant: string | undefined, limit: number): Verb<number> {
   const { jobs } = tx.t;
+  const whose = tenant === undefined ? undefined : eq(jobs.tenant, tenant);
   const some = tx.db
     .select({ id: jobs.id })
     .from(jobs)

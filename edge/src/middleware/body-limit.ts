@@ -10,36 +10,65 @@ export interface BodyLimits {
   timeoutMs: number;
 }
 
-async function readAll(
-  stream: ReadableStream<Uint8Array>,
-  limits: BodyLimits,
-): Promise<Uint8Array<ArrayBuffer>> {
+type Bytes = Uint8Array<ArrayBuffer>;
+
+const tooLarge = ({ maxBytes }: BodyLimits) =>
+  new ApiError("too_large", `the body is larger than ${maxBytes} bytes`);
+
+/** A body that says how long it is; the server keeps it to its word. */
+async function readDeclared(request: Request, length: number, limits: BodyLimits): Promise<Bytes> {
+  if (length > limits.maxBytes) throw tooLarge(limits);
+  return inTime(limits, async (late) => {
+    const body = new Uint8Array(await Promise.race([request.arrayBuffer(), late]));
+    if (body.byteLength > limits.maxBytes) throw tooLarge(limits);
+    return body;
+  });
+}
+
+/** A body of unknown length, e.g. a chunked one. */
+async function readStream(stream: ReadableStream<Uint8Array>, limits: BodyLimits): Promise<Bytes> {
   const reader = stream.getReader();
   const chunks: Uint8Array[] = [];
   let size = 0;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new ApiError("request_timeout", `the body took longer than ${limits.timeoutMs} ms`)),
-      limits.timeoutMs,
-    );
-  });
   try {
-    for (;;) {
-      const { done, value } = await Promise.race([reader.read(), late]);
-      if (done) return new Uint8Array(Buffer.concat(chunks));
-      size += value.byteLength;
-      if (size > limits.maxBytes)
-        throw new ApiError("too_large", `the body is larger than ${limits.maxBytes} bytes`);
-      chunks.push(value);
-    }
+    return await inTime(limits, async (late) => {
+      for (;;) {
+        const { done, value } = await Promise.race([reader.read(), late]);
+        if (done) return new Uint8Array(Buffer.concat(chunks));
+        size += value.byteLength;
+        if (size > limits.maxBytes) throw tooLarge(limits);
+        chunks.push(value);
+      }
+    });
   } catch (error) {
     reader.cancel().catch(() => {});
     throw error;
+  }
+}
+
+async function inTime<T>({ timeoutMs }: BodyLimits, read: (late: Promise<never>) => Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new ApiError("request_timeout", `the body took longer than ${timeoutMs} ms`)),
+      timeoutMs,
+    );
+  });
+  try {
+    return await read(late);
   } finally {
     clearTimeout(timer);
     late.catch(() => {});
   }
+}
+
+/** Its length where it is declared; a stream otherwise. Undefined without a body. */
+function bodyOf(request: Request): number | ReadableStream<Uint8Array> | undefined {
+  if (NO_BODY.has(request.method)) return undefined;
+  const length = request.headers.get("content-length");
+  // Looking at `body` makes a stream of it, which costs more than reading a short one whole.
+  if (length === null || request.headers.has("transfer-encoding")) return request.body ?? undefined;
+  return Number(length) || undefined;
 }
 
 /**
@@ -49,16 +78,21 @@ async function readAll(
 export const bodyLimit = (limits: BodyLimits) =>
   createMiddleware<AppEnv>(async (c, next) => {
     const { raw } = c.req;
-    if (NO_BODY.has(raw.method) || !raw.body) return next();
+    const body = bodyOf(raw);
+    if (body === undefined) return next();
     const encoding = raw.headers.get("content-encoding");
     if (encoding !== null && encoding !== "identity")
       throw new ApiError(
         "unsupported_media_type",
         `content-encoding ${encoding} is not taken; send the body plain`,
       );
-    if (Number(raw.headers.get("content-length") ?? 0) > limits.maxBytes)
-      throw new ApiError("too_large", `the body is larger than ${limits.maxBytes} bytes`);
-    const body = await readAll(raw.body, limits);
-    c.req.raw = new Request(raw.url, { method: raw.method, headers: raw.headers, body, signal: raw.signal });
+    const bytes =
+      typeof body === "number" ? await readDeclared(raw, body, limits) : await readStream(body, limits);
+    c.req.raw = new Request(raw.url, {
+      method: raw.method,
+      headers: raw.headers,
+      body: bytes,
+      signal: raw.signal,
+    });
     await next();
   });

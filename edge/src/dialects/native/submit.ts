@@ -1,7 +1,7 @@
 import { type Enqueued, VerbError } from "@cartoon/db";
 import { createRoute, z } from "@hono/zod-openapi";
 import { toApiError, toProblem } from "../../errors/problem.ts";
-import { type App, json, ProblemSchema, problems } from "../../hono.ts";
+import { type App, inOneGo, json, ProblemSchema, problems } from "../../hono.ts";
 import { jsonBody } from "../../middleware/json-body.ts";
 import { principalOf, requireScope } from "../../middleware/require-scope.ts";
 import { parseIdempotencyKey } from "../../renders/idempotency-key.ts";
@@ -14,7 +14,7 @@ import { IdempotencyHeader, IdParam, RenderView } from "./schema.ts";
 
 const body = {
   required: true,
-  content: { "application/json": { schema: RenderRequest.openapi("RenderRequest") } },
+  content: { "application/json": { schema: inOneGo(RenderRequest.openapi("RenderRequest")) } },
 };
 const tags = ["Renders"];
 const MAX_BATCH = 100;
