@@ -1,4 +1,4 @@
-import { type Database, type Job, ownedAssets } from "@cartoon/db";
+import { type Database, type Job, ownedAssets, shotResults } from "@cartoon/db";
 import { ARTEFACTS, type ArtefactName, type RenderSpec } from "@cartoon/protos";
 import type { RunRequest } from "@cartoon/protos/gen/RunRequest";
 import type { Destinations } from "../store/destinations.ts";
@@ -23,9 +23,10 @@ export function artefactsOf(spec: RenderSpec): ArtefactName[] {
   const names: ArtefactName[] = spec.output.formats.map((format) => ARTEFACT_OF_FORMAT[format]);
   if (spec.output.captions) names.push("captions.vtt");
   names.push("manifest.json");
+  const shows = spec.clip != null || spec.join != null;
+  const speaks = spec.speech != null || spec.join?.spoken === true;
   return [...new Set(names)].filter(
-    (name) =>
-      (spec.clip != null || !NEEDS_CLIP.has(name)) && (spec.speech != null || !NEEDS_SPEECH.has(name)),
+    (name) => (shows || !NEEDS_CLIP.has(name)) && (speaks || !NEEDS_SPEECH.has(name)),
   );
 }
 
@@ -67,6 +68,23 @@ async function assetSources(job: Job, db: Database, store: Store) {
   );
 }
 
+const JOINED = new Set(["clip.mp4", "speech.wav", "captions.vtt", "manifest.json"]);
+
+/** What a join is made from: results of its shots, by signed URL. */
+async function joinInputs(job: Job, db: Database, store: Store) {
+  if (!job.spec.join) return [];
+  const shots = await shotResults(db, job.id);
+  const inputs = shots.flatMap(({ results }, shot) =>
+    results
+      .filter(({ name }) => JOINED.has(name))
+      .map(async ({ name, storageKey, bytes, sha256, seconds }) => {
+        const get_url = await store.signInternalGet(storageKey, secondsLeft(job));
+        return { shot, name, get_url, bytes, sha256, seconds };
+      }),
+  );
+  return Promise.all(inputs);
+}
+
 /** The call that starts an attempt: the spec, where to put what, and where to go on from. */
 export async function runRequest(
   job: Job,
@@ -94,5 +112,6 @@ export async function runRequest(
     deadline_ms: job.runDeadline ?? 0,
     traceparent: deps.traceparent,
     assets: await assetSources(job, deps.db, deps.store),
+    inputs: await joinInputs(job, deps.db, deps.store),
   };
 }

@@ -49,9 +49,19 @@ const deleteRoute = createRoute({
   responses: { 204: { description: "Deleted" }, ...problems },
 });
 
+/** Deletes an ended job and what it has in the store, a storyboard with its shots. */
+export async function deleteWithResults(
+  { db, store }: Pick<Services, "db" | "store">,
+  tenant: string,
+  id: string,
+): Promise<void> {
+  const { jobId, shots = [] } = await deleteJob(db, { tenant }, id);
+  for (const one of [jobId, ...shots]) await store.deletePrefix(jobPrefix(one));
+}
+
 /** Cancelling, retrying and deleting. */
 export function registerControl(app: App, services: Services): void {
-  const { db, signals, store } = services;
+  const { db, signals } = services;
 
   app.openapi(cancelRoute, async (c) => {
     const reader = { tenant: principalOf(c).tenant };
@@ -72,8 +82,7 @@ export function registerControl(app: App, services: Services): void {
   });
 
   app.openapi(deleteRoute, async (c) => {
-    const { jobId } = await deleteJob(db, { tenant: principalOf(c).tenant }, c.req.valid("param").id);
-    await store.deletePrefix(jobPrefix(jobId));
+    await deleteWithResults(services, principalOf(c).tenant, c.req.valid("param").id);
     return c.body(null, 204);
   });
 }

@@ -1,4 +1,4 @@
-import { eventsAfter, getJob, type JobEvent } from "@cartoon/db";
+import { eventsAfter, getJob, type Job, type JobEvent } from "@cartoon/db";
 import { createRoute, z } from "@hono/zod-openapi";
 import { ApiError } from "../../errors/table.ts";
 import { type App, json, problems } from "../../hono.ts";
@@ -13,6 +13,12 @@ const tags = ["Renders"];
 const middleware = requireScope("read");
 
 const Sequence = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+export const EventsRequest = {
+  params: IdParam,
+  query: z.object({ after: Sequence.optional() }),
+  headers: z.object({ "last-event-id": z.string().max(32).optional() }),
+};
+
 const events = createRoute({
   method: "get",
   path: "/v1/renders/{id}/events",
@@ -20,11 +26,7 @@ const events = createRoute({
   summary: "Every event of a render as server-sent events, past ones first; ends after the last one",
   tags,
   middleware,
-  request: {
-    params: IdParam,
-    query: z.object({ after: Sequence.optional() }),
-    headers: z.object({ "last-event-id": z.string().max(32).optional() }),
-  },
+  request: EventsRequest,
   responses: { 200: { description: "text/event-stream" }, ...problems },
 });
 
@@ -59,25 +61,29 @@ function format(event: JobEvent): Uint8Array {
   return bytes;
 }
 
+/**
+ * A job's events as they happen, from those after `last` on.
+ * @throws ApiError `invalid_request` when `last` is no sequence number
+ */
+export function eventsOf(services: Services, job: Job, last: string | number | undefined): Response {
+  const { db, signals, stopping } = services;
+  const after = Sequence.safeParse(last ?? 0);
+  if (!after.success) throw new ApiError("invalid_request", "Last-Event-ID is not a number of ours");
+  const options = { afterSeq: after.data, idleMs: KEEPALIVE_MS };
+  const source = (signal: AbortSignal) => followEvents(db, signals, job, { ...options, signal });
+  return sseResponse(source, { stopping, format });
+}
+
 /** Watching a render live, and reading its log. */
 export function registerEvents(app: App, services: Services): void {
-  const { db, signals, stopping } = services;
+  const { db } = services;
 
   app.openapi(events, async (c) => {
     const { tenant } = principalOf(c);
     const job = await getJob(db, { tenant }, c.req.valid("param").id);
-    const last = Sequence.safeParse(
-      c.req.valid("header")["last-event-id"] ?? c.req.valid("query").after ?? 0,
-    );
-    if (!last.success) throw new ApiError("invalid_request", "Last-Event-ID is not a number of ours");
+    const last = c.req.valid("header")["last-event-id"] ?? c.req.valid("query").after;
     c.env?.holdOpen?.();
-    return sseResponse(
-      (signal) => followEvents(db, signals, job, { afterSeq: last.data, idleMs: KEEPALIVE_MS, signal }),
-      {
-        stopping,
-        format,
-      },
-    );
+    return eventsOf(services, job, last);
   });
 
   app.openapi(logs, async (c) => {

@@ -6,6 +6,7 @@ import { registerEstimate } from "./estimate.ts";
 import { registerEvents } from "./events.ts";
 import { registerRead } from "./read.ts";
 import { registerResults } from "./results.ts";
+import { registerStoryboards } from "./storyboards.ts";
 import { registerSubmit } from "./submit.ts";
 import { registerWebhooks } from "./webhooks.ts";
 
@@ -18,5 +19,6 @@ export function registerNative(app: App, services: Services): void {
   registerControl(app, services);
   registerEstimate(app, services);
   registerWebhooks(app, services);
+  registerStoryboards(app, services);
   registerNativeCharacters(app, services);
 }
