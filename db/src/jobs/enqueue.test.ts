@@ -116,6 +116,36 @@ onEachDatabase("enqueue", (backend) => {
     expect(shown).toEqual([true, false, "invalid_input", "idempotency_mismatch", true, "tenant_queue_full"]);
   });
 
+  test("a full queue still finds the job that a repeated request has made", async () => {
+    const db = await backend.open();
+    const limits = { globalQueued: 1 };
+    const { job } = await put(db, { idempotencyKey: "a", limits });
+    expect(await put(db, { idempotencyKey: "a", limits })).toEqual({ job, created: false });
+    await expect(put(db, { idempotencyKey: "b", limits })).rejects.toMatchObject({ code: "queue_full" });
+  });
+
+  test("a job is the same whichever way it comes in", async () => {
+    const { clock } = manualClock();
+    const db = await backend.open({ clock });
+    const input = {
+      queueTtlMs: 5_000,
+      executionTimeoutMs: 6_000,
+      resultsTtlMs: 7_000,
+      work: 2.5,
+      keyId: "key_1",
+    };
+    const differing = { id: "", alias: null };
+    const seen = async (id: string) => ({ ...(await getJob(db, acme, id)), ...differing });
+    const { job: plain } = await put(db, { ...input, extras: { a: [1, "é"] }, idempotencyKey: "k" });
+    // An id of one's own takes more than one statement on Postgres.
+    const { job: named } = await put(db, { ...input, extras: { a: [1, "é"] }, alias: "mine" });
+    expect({ ...plain, ...differing }).toEqual({ ...named, ...differing });
+    expect(await seen(plain.id)).toEqual(await seen(named.id));
+    expect(await eventsAfter(db, plain.id)).toEqual(
+      (await eventsAfter(db, named.id)).map((event) => ({ ...event, jobId: plain.id })),
+    );
+  });
+
   test("many at once are all there, each once", async () => {
     const db = await backend.open();
     const jobs = await Promise.all(
