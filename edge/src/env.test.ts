@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { EnvironmentError, parseEnv } from "./env.ts";
+import { readFileSync } from "node:fs";
+import { EnvironmentError, parseEnv, VARIABLE_NAMES } from "./env.ts";
 
 const problems = (env: Record<string, string>) => {
   try {
@@ -44,6 +45,29 @@ describe("parseEnv", () => {
     expect(problems({ CARTOON_STORE: "s3", CARTOON_NODES: "nonsense", CARTOON_NODE_CERT: "x" })).toHaveLength(
       6,
     );
+  });
+
+  test("every variable stands in the README, and the README has no other", () => {
+    const text = readFileSync(new URL("../README.md", import.meta.url), "utf8");
+    const table = text.slice(text.indexOf("| Variable |"));
+    const named = table
+      .split("\n")
+      .flatMap((line) => [...(line.split("|")[1] ?? "").matchAll(/`(\w+)`/g)].map(([, name]) => name ?? ""));
+    expect(named.toSorted()).toEqual(VARIABLE_NAMES.toSorted());
+  });
+
+  test("nodes may dial in over TLS, or in plain text where nobody listens", () => {
+    expect(parseEnv({}).nodes.addresses).toEqual(["127.0.0.1:50051"]);
+    expect(parseEnv({ CARTOON_ATTACH_PORT: "50052" })).toMatchObject({
+      nodes: { addresses: [] },
+      attach: { port: 50052 },
+    });
+    expect(parseEnv({ CARTOON_NODES: "none" }).nodes.addresses).toEqual([]);
+    const open = { HOST: "0.0.0.0", CARTOON_ATTACH_PORT: "50052" };
+    expect(problems(open)[0]).toMatch(/^CARTOON_ATTACH_CERT: node tokens would travel in the clear/);
+    expect(problems({ ...open, CARTOON_ATTACH_INSECURE: "1" })).toEqual([]);
+    expect(problems({ ...open, CARTOON_ATTACH_CERT: "a" })[0]).toContain("go together");
+    expect(problems({ CARTOON_ATTACH_PORT: "1", CARTOON_ATTACH_CLIENT_CA: "a" })[0]).toContain("needs");
   });
 
   test("empty variables count as absent", () => {

@@ -89,6 +89,9 @@ const Variables = z.object({
 });
 type Variables = z.infer<typeof Variables>;
 
+/** Every variable that an edge reads; each has a line in README.md. */
+export const VARIABLE_NAMES: readonly string[] = Object.keys(Variables.shape);
+
 /** Every problem of the environment in one message, so that a start fails once and not five times. */
 export class EnvironmentError extends Error {
   readonly problems: string[];

@@ -66,10 +66,8 @@ const Env = z.object({
   CARTOON_DETERMINISTIC: flag,
   /** Whether the picture models spare memory: as the GPU's free memory tells, or always or never. */
   CARTOON_MEMORY: z.enum(["auto", "small", "full"]).default("auto"),
-  /** Bit-stable results for every job, at some cost in time on a GPU; else for those that ask for it. */
-  CARTOON_DETERMINISTIC: flag,
-  /** Whether the picture models spare memory: as the GPU's free memory tells, or always or never. */
-  CARTOON_MEMORY: z.enum(["auto", "small", "full"]).default("auto"),
+  /** Whether an idle device takes passes of a clip that another one draws: `auto` does so between GPUs. */
+  CARTOON_SHARE_JOBS: z.enum(["auto", "on", "off"]).default("auto"),
   /** Whether voices are made in a process of their own, beside the picture: `auto` does so on GPUs. */
   CARTOON_VOICE_PROCESS: z.enum(["auto", "own", "shared"]).default("auto"),
   /** Folder for frames and sound on their way; emptied after every job. */
@@ -104,6 +102,9 @@ const Env = z.object({
   PATH: z.string().optional(),
   CARTOON_DEBUG: flag,
 });
+
+/** Every variable that a node reads; each has a line in ../README.md. */
+export const VARIABLE_NAMES: readonly string[] = Object.keys(Env.shape);
 
 /** Settings of a node, parsed once at its start. */
 export type NodeEnv = z.infer<typeof Env>;

@@ -37,6 +37,10 @@ export class Victim {
     return this.#frozen;
   }
 
+  get pid(): number | undefined {
+    return this.isRunning ? this.#process?.pid : undefined;
+  }
+
   start(): void {
     if (this.isRunning) return;
     const { args, env, logFile } = this.#options;

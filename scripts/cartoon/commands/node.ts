@@ -11,8 +11,12 @@ export const node = defineCommand({
   args: {
     listen: {
       type: "string",
-      description: "HOST:PORT of its gRPC server",
+      description: "HOST:PORT of its gRPC server, or none",
       default: process.env.CARTOON_NODE_LISTEN || "127.0.0.1:50051",
+    },
+    edges: {
+      type: "string",
+      description: "Edges that it dials, for a node behind NAT: edge.example.com:50052",
     },
     devices: { type: "string", description: "cpu, cuda:0 or cuda:0,cuda:1 …" },
     pack: { type: "string", description: "Pack that is loaded at start" },
@@ -31,6 +35,7 @@ export const node = defineCommand({
       reload: args.reload,
       verbose: true,
       env: {
+        ...(args.edges ? { CARTOON_EDGES: args.edges } : {}),
         ...(args.devices ? { CARTOON_DEVICES: args.devices } : {}),
         ...(args.pack ? { CARTOON_PACK: args.pack } : {}),
         ...(args.debug ? { CARTOON_DEBUG: "1" } : {}),

@@ -66,7 +66,8 @@ async function serve(args: ServeArgs, page: string): Promise<number> {
 function outside({ node, nodes }: ServeArgs): string[] | undefined {
   const named = nodes ?? process.env.CARTOON_NODES;
   if (named) return named.split(",").map((address) => address.trim());
-  return node ? undefined : ["127.0.0.1:50051"];
+  if (node) return undefined;
+  return [process.env.CARTOON_ATTACH_PORT ? "none" : "127.0.0.1:50051"];
 }
 
 function addresses(): string[] {
