@@ -4,6 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { writeSpeakingPack } from "@cartoon/gpu-pool/supervisor/testing/speaking-pack";
 import { requestOf } from "./commands/render.ts";
+import { main } from "./commands.ts";
+import { commandTree } from "./completion.ts";
+import { EXAMPLES } from "./examples.ts";
+import { commandOf, resolve } from "./help.ts";
 
 setDefaultTimeout(60_000);
 
@@ -45,6 +49,36 @@ describe("words on the command line", () => {
     const unknown = await cartoon("rendr");
     expect(unknown).toMatchObject({ code: 2, out: "" });
     expect(unknown.err).toContain('unknown command "rendr"; there are web,');
+  });
+  test("every command of the launcher is there, with examples of flags that it has", async () => {
+    const nodes = await commandTree(main);
+    const names = nodes[0]?.children.map(({ name }) => name) ?? [];
+    const asked = "web api worker node render demo-gui models keys certs doctor runpod bench completion";
+    expect(asked.split(" ").filter((name) => !names.includes(name))).toEqual([]);
+    for (const { path } of nodes.slice(1)) {
+      const { command } = await commandOf(main, path.split(" "));
+      const help = (await resolve(command.meta))?.description ?? "";
+      const examples = EXAMPLES[path] ?? [...help.matchAll(/cartoon .*$/g)].map(([text]) => text);
+      expect(examples, `cartoon ${path} has no example`).not.toBeEmpty();
+      for (const example of examples) {
+        const [, ...words] = example.split(" ");
+        const named = nodes.findLast(({ path: other }) => `${words.join(" ")} `.startsWith(`${other} `));
+        expect(named?.path, example).toStartWith(path);
+        if (path.startsWith("bench ")) continue; // their flags are their own
+        const used = example.match(/(?<= )--?[a-z][a-z-]*/g) ?? [];
+        expect(used, example).toEqual(used.filter((flag) => named?.flags.includes(flag)));
+      }
+    }
+  });
+  test("an unknown flag is refused, not passed over", async () => {
+    const refused = await cartoon("models", "list", "--verbose");
+    expect(refused).toMatchObject({ code: 2, out: "" });
+    expect(refused.err).toContain('unknown flag "--verbose"');
+  });
+  test("a wrong environment ends with 78 and every problem", async () => {
+    const wrong = await cartoon("web", "--host", "nowhere.example", "--port", "99999");
+    expect(wrong).toMatchObject({ code: 78 });
+    expect(wrong.err).toContain("PORT");
   });
   test("values of the wrong kind are refused with the flag's name", async () => {
     expect(requestOf({})).rejects.toThrow("give a prompt");
@@ -94,7 +128,7 @@ test("render writes an MP4 and all that goes with it; its manifest renders the s
     expect(await Bun.file(join(folder, `a.${ending}`)).exists()).toBe(true);
   }
   const again = await cartoon("render", "--manifest", "a.manifest.json", "-o", "b.mp4");
-  expect(again.code).toBe(0);
+  expect(again.code, again.err).toBe(0);
   expect((await readFile(join(folder, "b.mp4"))).equals(await readFile(join(folder, "a.mp4")))).toBe(true);
 });
 

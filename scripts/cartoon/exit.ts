@@ -1,6 +1,15 @@
 /** Exit codes of every command; 130 is what shells give a program that Ctrl-C has ended. */
 export const EXIT = { ok: 0, failed: 1, usage: 2, config: 78, interrupted: 130 } as const;
 
+/** What `--help` says about them. */
+export const EXIT_HELP = [
+  "0    done",
+  "1    it was tried and failed",
+  "2    wrong words on the command line; nothing was tried",
+  "78   the environment is not valid; every problem is listed",
+  "130  interrupted",
+];
+
 /** Something is wrong with the words on the command line. */
 export class UsageError extends Error {
   override readonly name = "UsageError";

@@ -4,7 +4,8 @@ import { UsageError } from "./exit.ts";
 // biome-ignore lint/suspicious/noExplicitAny: citty's own type for a command of any arguments
 type AnyCommand = CommandDef<any>;
 
-async function resolve<T>(
+/** citty lets a value be a promise or a function of it. */
+export async function resolve<T>(
   value: T | (() => T) | (() => Promise<T>) | Promise<T> | undefined,
 ): Promise<T | undefined> {
   return typeof value === "function" ? await (value as () => T | Promise<T>)() : await value;

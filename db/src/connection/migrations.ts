@@ -1,5 +1,34 @@
-import { readdirSync, readFileSync } from "node:fs";
+/// <reference path="./text-imports.d.ts" />
+// Imported, not read from disk, so that the compiled edge carries them.
+
+import postgres0001 from "../../migrations/postgres/0001_jobs.sql" with { type: "text" };
+import postgres0002 from "../../migrations/postgres/0002_keys_and_usage.sql" with { type: "text" };
+import postgres0003 from "../../migrations/postgres/0003_webhooks.sql" with { type: "text" };
+import postgres0004 from "../../migrations/postgres/0004_nodes_and_characters.sql" with { type: "text" };
+import postgres0005 from "../../migrations/postgres/0005_characters_and_assets.sql" with { type: "text" };
+import sqlite0001 from "../../migrations/sqlite/0001_jobs.sql" with { type: "text" };
+import sqlite0002 from "../../migrations/sqlite/0002_keys_and_usage.sql" with { type: "text" };
+import sqlite0003 from "../../migrations/sqlite/0003_webhooks.sql" with { type: "text" };
+import sqlite0004 from "../../migrations/sqlite/0004_nodes_and_characters.sql" with { type: "text" };
+import sqlite0005 from "../../migrations/sqlite/0005_characters_and_assets.sql" with { type: "text" };
 import { VerbError } from "../errors.ts";
+
+const MIGRATIONS = {
+  sqlite: [
+    ["0001_jobs", sqlite0001],
+    ["0002_keys_and_usage", sqlite0002],
+    ["0003_webhooks", sqlite0003],
+    ["0004_nodes_and_characters", sqlite0004],
+    ["0005_characters_and_assets", sqlite0005],
+  ],
+  postgres: [
+    ["0001_jobs", postgres0001],
+    ["0002_keys_and_usage", postgres0002],
+    ["0003_webhooks", postgres0003],
+    ["0004_nodes_and_characters", postgres0004],
+    ["0005_characters_and_assets", postgres0005],
+  ],
+} as const;
 
 export interface Migration {
   version: number;
@@ -9,13 +38,7 @@ export interface Migration {
 
 /** The migrations of a dialect in order, from `migrations/<dialect>/0001_name.sql`. */
 export function loadMigrations(dialect: "sqlite" | "postgres"): Migration[] {
-  const folder = new URL(`../../migrations/${dialect}/`, import.meta.url);
-  const files = readdirSync(folder).filter((file) => file.endsWith(".sql"));
-  return files.sort().map((file) => ({
-    version: Number.parseInt(file, 10),
-    name: file.slice(0, -".sql".length),
-    sql: readFileSync(new URL(file, folder), "utf8"),
-  }));
+  return MIGRATIONS[dialect].map(([name, sql]) => ({ version: Number.parseInt(name, 10), name, sql }));
 }
 
 /** What is still to be applied. Throws when the database is newer than this software. */

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+/// <reference path="../text-imports.d.ts" />
 import type { Context } from "hono";
 import { principalOfToken } from "../auth/authenticate.ts";
 import { packOf } from "../characters/pack-of.ts";
@@ -8,16 +8,20 @@ import type { App, AppEnv } from "../hono.ts";
 import { checkScope } from "../middleware/require-scope.ts";
 import { submitRender } from "../renders/submit.ts";
 import type { Services } from "../services.ts";
+// Imported, not read from disk, so that the compiled edge carries them.
+import formCss from "./assets/form.css" with { type: "text" };
+import formJs from "./assets/form.js" with { type: "text" };
+import icon from "./assets/icon.svg" with { type: "text" };
 import { charactersPage } from "./characters-page.ts";
 import { type FormModel, formPage, type Submitted } from "./form-page.ts";
 import { followUrl, registerJobPages } from "./job-routes.ts";
 import { formModel } from "./model.ts";
 import { requestOfForm } from "./submission.ts";
 
-const ASSETS: Record<string, string> = {
-  "form.css": "text/css; charset=utf-8",
-  "form.js": "text/javascript; charset=utf-8",
-  "icon.svg": "image/svg+xml",
+const ASSETS: Record<string, { type: string; text: string }> = {
+  "form.css": { type: "text/css; charset=utf-8", text: formCss },
+  "form.js": { type: "text/javascript; charset=utf-8", text: formJs },
+  "icon.svg": { type: "image/svg+xml", text: icon },
 };
 
 /** The form at `/`, its files, and the pages that serve browsers without JavaScript. */
@@ -29,13 +33,12 @@ export function registerForm(app: App, services: Services): void {
     return page(c, services, { values: c.req.query(), error: "" });
   });
 
-  app.get("/form/:file", async (c, next) => {
+  app.get("/form/:file", (c, next) => {
     const file = c.req.param("file");
-    const type = ASSETS[file];
-    if (type === undefined) return next();
-    const bytes = await readFile(new URL(`./assets/${file}`, import.meta.url));
-    return new Response(new Uint8Array(bytes), {
-      headers: { "content-type": type, "cache-control": "public, max-age=3600" },
+    const asset = Object.hasOwn(ASSETS, file) ? ASSETS[file] : undefined;
+    if (asset === undefined) return next();
+    return new Response(asset.text, {
+      headers: { "content-type": asset.type, "cache-control": "public, max-age=3600" },
     });
   });
 

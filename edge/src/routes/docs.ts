@@ -1,13 +1,13 @@
-import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+/// <reference path="../text-imports.d.ts" />
+// Imported, not read from disk, so that the compiled edge carries them.
+import swaggerCss from "swagger-ui-dist/swagger-ui.css" with { type: "text" };
+import swaggerBundle from "swagger-ui-dist/swagger-ui-bundle.js" with { type: "text" };
 import { ERRORS } from "../errors/table.ts";
 import type { App } from "../hono.ts";
 
-const ASSETS: Record<string, string> = {
-  "swagger-ui.css": "text/css; charset=utf-8",
-  "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
-  "favicon-32x32.png": "image/png",
+const ASSETS: Record<string, { type: string; text: string }> = {
+  "swagger-ui.css": { type: "text/css; charset=utf-8", text: swaggerCss },
+  "swagger-ui-bundle.js": { type: "text/javascript; charset=utf-8", text: swaggerBundle },
 };
 
 const PAGE = `<!doctype html>
@@ -16,7 +16,7 @@ const PAGE = `<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Cartoon Animation Worker: API</title>
-<link rel="icon" href="/docs/favicon-32x32.png">
+<link rel="icon" href="/form/icon.svg">
 <link rel="stylesheet" href="/docs/swagger-ui.css">
 </head>
 <body>
@@ -46,7 +46,6 @@ ${rows}
 
 /** Swagger UI from the files of its package: no CDN, no inline script. */
 export function registerDocs(app: App): void {
-  const folder = dirname(createRequire(import.meta.url).resolve("swagger-ui-dist/package.json"));
   const day = { "cache-control": "public, max-age=86400" };
 
   app.doc31("/openapi.json", {
@@ -71,12 +70,10 @@ export function registerDocs(app: App): void {
     "/docs/start.js",
     () => new Response(START, { headers: { "content-type": "text/javascript", ...day } }),
   );
-  app.get("/docs/:file", async (c) => {
+  app.get("/docs/:file", (c) => {
     const file = c.req.param("file");
-    const type = Object.hasOwn(ASSETS, file) ? ASSETS[file] : undefined;
-    if (type === undefined) return c.notFound();
-    return new Response(new Uint8Array(await readFile(join(folder, file))), {
-      headers: { "content-type": type, ...day },
-    });
+    const asset = Object.hasOwn(ASSETS, file) ? ASSETS[file] : undefined;
+    if (asset === undefined) return c.notFound();
+    return new Response(asset.text, { headers: { "content-type": asset.type, ...day } });
   });
 }

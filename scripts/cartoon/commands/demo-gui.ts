@@ -4,7 +4,7 @@ import { listPacks, parseNodeEnv } from "@cartoon/gpu-pool";
 import { defineCommand } from "citty";
 import { packDirs } from "../../lib/pack-dirs.ts";
 import { startStack } from "../../lib/stack.ts";
-import { defaultDataDir } from "../environment.ts";
+import { defaultDataDir, describeEnvironment } from "../environment.ts";
 import { aborted, EXIT, Interrupted, interruption } from "../exit.ts";
 
 /** Tells the edge what the packs can do, as nodes otherwise would. */
@@ -27,18 +27,24 @@ export const demoGui = defineCommand({
   args: {
     host: { type: "string", description: "Address to listen on", default: "127.0.0.1" },
     port: { type: "string", description: "Port to listen on", default: "7861" },
+    reload: { type: "boolean", description: "Start again when a source file changes" },
+    debug: { type: "boolean", description: "Detailed logs" },
   },
   async run({ args }) {
     const dataDir = join(defaultDataDir, "demo-gui");
     await describePacks(dataDir);
     const signal = interruption();
     // Port 9 is "discard": no node will ever answer there.
+    const env = { HOST: args.host, CARTOON_DEMO: "1", ...(args.debug ? { CARTOON_DEBUG: "1" } : {}) };
+    for (const line of describeEnvironment({ ...env, CARTOON_DATA_DIR: dataDir })) console.log(line);
     const stack = await startStack({
-      ...args,
+      host: args.host,
       port: Number(args.port),
       dataDir,
       nodes: ["127.0.0.1:9"],
-      env: { CARTOON_DEMO: "1" },
+      env,
+      reload: args.reload,
+      verbose: args.debug,
     });
     console.log(`listening    ${stack.url}/`);
     try {

@@ -1,6 +1,6 @@
 import { defineCommand } from "citty";
 import { startNode } from "../../lib/stack.ts";
-import { defaultDataDir } from "../environment.ts";
+import { defaultDataDir, describeEnvironment } from "../environment.ts";
 import { aborted, EXIT, Interrupted, interruption } from "../exit.ts";
 
 export const node = defineCommand({
@@ -30,6 +30,8 @@ export const node = defineCommand({
   },
   async run({ args }) {
     const signal = interruption();
+    const [environment] = describeEnvironment(args.debug ? { CARTOON_DEBUG: "1" } : {});
+    console.error(environment);
     const child = startNode(args.listen, {
       dataDir: args["data-dir"],
       reload: args.reload,

@@ -2,7 +2,7 @@ import { simulator, workerEnvironment } from "@cartoon/edge/runpod/simulator/sim
 import { startRunpodWorker } from "@cartoon/edge/runpod/worker/start";
 import { defineCommand } from "citty";
 import { nodeReady, startStack } from "../../lib/stack.ts";
-import { defaultDataDir } from "../environment.ts";
+import { defaultDataDir, describeEnvironment } from "../environment.ts";
 import { aborted, EXIT, Interrupted, interruption } from "../exit.ts";
 
 export const worker = defineCommand({
@@ -17,10 +17,14 @@ export const worker = defineCommand({
   },
   async run({ args }) {
     const signal = interruption();
+    const env = args.debug ? { CARTOON_DEBUG: "1" } : {};
+    for (const line of describeEnvironment({ ...env, CARTOON_DATA_DIR: args["data-dir"] }))
+      console.error(line);
     const stack = await startStack({
       host: "127.0.0.1",
       port: 0,
       dataDir: args["data-dir"],
+      env,
       verbose: args.debug,
     });
     try {

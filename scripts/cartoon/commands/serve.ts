@@ -3,10 +3,14 @@ import { defineCommand } from "citty";
 import { startStack } from "../../lib/stack.ts";
 import { defaultDataDir, describeEnvironment } from "../environment.ts";
 import { aborted, EXIT, Interrupted, interruption } from "../exit.ts";
+import { shareKey } from "../share-key.ts";
 
 const args = {
   host: { type: "string", description: "Address to listen on", default: "127.0.0.1" },
-  share: { type: "boolean", description: "Listen on every address of this machine; needs API keys" },
+  share: {
+    type: "boolean",
+    description: "Let others on this network in, with an API key; nothing goes through a third party",
+  },
   node: {
     type: "boolean",
     description: "Start a node beside the edge",
@@ -52,6 +56,7 @@ async function serve(args: ServeArgs, page: string): Promise<number> {
   console.log(`listening    ${stack.url}${page}`);
   if (host === "0.0.0.0")
     for (const address of addresses()) console.log(`             http://${address}:${args.port}${page}`);
+  if (args.share) for (const line of await shareKey(args["data-dir"])) console.log(line);
   try {
     return await Promise.race([stack.failed, aborted(signal)]);
   } catch (error) {
