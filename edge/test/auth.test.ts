@@ -61,6 +61,7 @@ describe("keys", () => {
       ["GET", `/v1/renders/${body.id}/events`],
       ["GET", `/v1/renders/${body.id}/logs`],
       ["GET", `/v1/renders/${body.id}/preview`],
+      ["GET", `/v1/renders/${body.id}/preview/speech/0`],
       ["GET", `/v1/renders/${body.id}/manifest`],
       ["GET", `/v1/renders/${body.id}/results/clip.mp4`],
       ["GET", `/v1/renders/${body.id}/estimate`],

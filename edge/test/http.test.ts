@@ -10,6 +10,15 @@ const h = await startHarness({
 afterAll(() => h.stop());
 
 const render = { prompt: "temo waves", seed: 5 };
+/** Every event of a render that ends. */
+async function sseEvents(path: string): Promise<{ type: string; data: Record<string, unknown> }[]> {
+  const text = await (await fetch(h.url + path)).text();
+  const blocks = text.split("\n\n").filter((block) => block.includes("data: "));
+  return blocks.map((block) => {
+    const field = (name: string) => new RegExp(`^${name}: (.*)$`, "m").exec(block)?.[1] ?? "";
+    return { type: field("event"), data: JSON.parse(field("data")) };
+  });
+}
 const post = (body: unknown, headers: Record<string, string> = {}) =>
   h.call("POST", "/v1/renders", body, headers);
 
@@ -160,6 +169,34 @@ test("the preview is there while it runs", async () => {
   expect([preview.status, preview.headers.get("content-type")]).toEqual([200, "image/webp"]);
   expect(preview.body).toMatch(/^preview/);
   await h.call("POST", `/v1/renders/${body.id}/cancel?wait=10`);
+  h.node.script = playThrough();
+});
+
+test("finished sentences can be listened to while the rest is made", async () => {
+  const { promise: heard, resolve: go } = Promise.withResolvers<void>();
+  h.node.script = playThrough({
+    speechParts: [Buffer.from("part 0"), Buffer.from("part 1")],
+    meanwhile: heard,
+  });
+  const { body } = await post(render);
+  const part = (n: number) => h.call("GET", `/v1/renders/${body.id}/preview/speech/${n}`);
+  let second = await part(1);
+  for (; second.status === 409; second = await part(1)) await sleep(10);
+  expect([second.status, second.headers.get("content-type")]).toEqual([200, "audio/wav"]);
+  expect([second.body, (await part(0)).body]).toEqual(["part 1", "part 0"]);
+  expect((await part(2)).status).toBe(409);
+  go();
+  const events = await sseEvents(`/v1/renders/${body.id}/events`);
+  const previews = events.filter(({ type, data }) => type === "preview" && data.content_type === "audio/wav");
+  expect(previews.map(({ data }) => data)).toMatchObject([
+    { part: 0, start_seconds: 0, seconds: 1.5, last: false },
+    { part: 1, start_seconds: 1.5, seconds: 1.5, last: true },
+  ]);
+  const spoken = events.filter(({ type, data }) => type === "progress" && data.stage === "speech");
+  expect(spoken.map(({ data }) => data.speech_seconds)).toEqual([0, 1.5]);
+  expect(spoken[0]?.data.speech_seconds_expected).toBe(3);
+  // What was a preview is gone with the job's end: the results have it all.
+  expect((await part(0)).status).toBe(409);
   h.node.script = playThrough();
 });
 

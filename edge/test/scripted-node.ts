@@ -99,9 +99,16 @@ const receipt = (done: number, total: number) => ({
 
 /** Plays a render through: progress, previews, checkpoints, artefacts; stops at a step when it is asked to. */
 export const playThrough =
-  (options: { steps?: number; stepMs?: number } = {}): Script =>
+  (
+    options: {
+      steps?: number;
+      stepMs?: number;
+      speechParts?: Uint8Array[];
+      meanwhile?: Promise<unknown>;
+    } = {},
+  ): Script =>
   async (run) => {
-    const steps = options.steps ?? 4;
+    const { steps = 4, speechParts = [] } = options;
     run.send({ accepted: { node_id: "scripted", device: "cpu", resumed_step: 0 } });
     run.send({
       warning: { field: "clip.width", given: "1024", used: "256", rule: "native size, scaled up" },
@@ -116,6 +123,17 @@ export const playThrough =
       run.send({ progress: { stage: "denoise", fraction: step / (steps + 1), step, steps, eta_seconds: 1 } });
       run.send({ preview: { content_type: "image/webp", data: Buffer.from(`preview ${step}`), step } });
     }
+    for (const [part, data] of speechParts.entries()) {
+      const seconds = { speech_seconds: 1.5 * part, speech_seconds_expected: 1.5 * speechParts.length };
+      run.send({
+        progress: { stage: "speech", fraction: 0.9, step: steps, steps, eta_seconds: 1, ...seconds },
+      });
+      const place = { start_seconds: 1.5 * part, seconds: 1.5, last: part === speechParts.length - 1 };
+      run.send({
+        preview: { content_type: "audio/wav", data, step: part, ...place },
+      });
+    }
+    await options.meanwhile;
     const artefacts = [];
     for (const { name } of run.request.uploads)
       artefacts.push(await run.upload(name, contentOf(name, run.request)));

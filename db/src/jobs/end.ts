@@ -22,7 +22,7 @@ export function* endJob(
   ended: Ended,
   change: JobChange = {},
 ): Verb<JobRow | undefined> {
-  const { jobs, previews } = tx.t;
+  const { jobs, previews, speechParts } = tx.t;
   const seconds = ended.deviceSeconds ?? 0;
   const event = { type: ended.status, data: ended.data };
   const row = yield* transition(
@@ -45,6 +45,7 @@ export function* endJob(
   );
   if (!row) return undefined;
   yield* run(tx.db.delete(previews).where(eq(previews.jobId, row.id)));
+  yield* run(tx.db.delete(speechParts).where(eq(speechParts.jobId, row.id)));
   yield* addUsage(tx, row.tenant, { jobs: 1, deviceSeconds: seconds });
   tx.wake({ type: "ended", job: toJob(row) });
   return row;

@@ -1,4 +1,4 @@
-import { asc, eq } from "drizzle-orm";
+import { and, asc, eq } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import { VerbError } from "../errors.ts";
 import { needSealer } from "../secrets/seal.ts";
@@ -39,6 +39,22 @@ export function getPreview(db: Database, reader: Reader, id: string): Promise<Jo
     if (!found) return null;
     const { jobId: _, ...preview } = found;
     return preview;
+  });
+}
+
+/** Finished sentences of a dialogue that is being made; null where there are none (yet, or any more). */
+export function getSpeechPart(
+  db: Database,
+  reader: Reader,
+  id: string,
+  part: number,
+): Promise<Omit<JobPreview, "step"> | null> {
+  return db.read(function* (tx): Verb<Omit<JobPreview, "step"> | null> {
+    const job = yield* findJob(tx, reader, id);
+    const { speechParts } = tx.t;
+    const wanted = and(eq(speechParts.jobId, job.id), eq(speechParts.part, part));
+    const [found] = yield* rows(tx.db.select().from(speechParts).where(wanted));
+    return found ? { contentType: found.contentType, at: found.at, data: found.data } : null;
   });
 }
 

@@ -9,7 +9,14 @@ export { eventsAfter, type JobEvent, type LifeEvent, type NewEvent } from "./eve
 export { type Failure, fail } from "./fail.ts";
 export type { Reader } from "./find.ts";
 export { fingerprint } from "./fingerprint.ts";
-export { getJob, getPreview, type JobPreview, type JobWithResults, openSecrets } from "./get.ts";
+export {
+  getJob,
+  getPreview,
+  getSpeechPart,
+  type JobPreview,
+  type JobWithResults,
+  openSecrets,
+} from "./get.ts";
 export { type Job, type JobResult, PRIORITIES, type Priority } from "./job.ts";
 export { type LeaseInput, lease, peekQueue } from "./lease.ts";
 export { cursorAfter, type JobPage, listJobs } from "./list.ts";

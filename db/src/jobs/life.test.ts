@@ -12,6 +12,7 @@ import {
   fail,
   getJob,
   getPreview,
+  getSpeechPart,
   type Job,
   lease,
   openSecrets,
@@ -122,12 +123,24 @@ onEachDatabase("a job's life", (backend) => {
     const shown = await getPreview(db, acme, job.id);
     expect(shown?.step).toBe(5);
     expect([...(shown?.data ?? [])]).toEqual([0, 255, 1, 128]);
+    const part = {
+      part: 0,
+      contentType: "audio/wav",
+      startSeconds: 0,
+      seconds: 1.5,
+      data: new Uint8Array([1]),
+    };
+    await report(db, { ...job, speechParts: [part, { ...part, part: 1, data: new Uint8Array([2, 3]) }] });
+    await report(db, { ...job, speechParts: [{ ...part, data: new Uint8Array([9]) }] });
+    const heard = async (n: number) => [...((await getSpeechPart(db, acme, job.id, n))?.data ?? [])];
+    expect([await heard(0), await heard(1), await heard(2)]).toEqual([[9], [2, 3], []]);
     advance(10_001);
     await sweep(db);
     const [again] = await lease(db, take);
     expect(again?.checkpoint).toEqual(checkpoint);
     await succeed(db, attempt(again));
     expect(await getPreview(db, acme, job.id)).toBeNull();
+    expect(await getSpeechPart(db, acme, job.id, 0)).toBeNull();
   });
 
   test("a passing failure is tried again after a pause, three times in all", async () => {

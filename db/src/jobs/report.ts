@@ -20,6 +20,14 @@ export interface Report extends Attempt {
   checkpoint?: Checkpoint;
   /** Kept beside the job, only the last one. */
   preview?: { contentType: string; step: number; data: Uint8Array };
+  /** Kept beside the job, each of them; a part that comes again takes the place of the earlier one. */
+  speechParts?: {
+    part: number;
+    contentType: string;
+    startSeconds: number;
+    seconds: number;
+    data: Uint8Array;
+  }[];
   /** Renews the lease in the same write. */
   leaseMs?: number;
 }
@@ -54,6 +62,12 @@ export function report(db: Database, input: Report): Promise<Reported> {
       const preview = { ...input.preview, at: tx.now };
       const insert = tx.db.insert(tx.t.previews).values({ jobId: row.id, ...preview });
       yield* run(insert.onConflictDoUpdate({ target: tx.t.previews.jobId, set: preview }));
+    }
+    for (const given of input.speechParts ?? []) {
+      const { speechParts } = tx.t;
+      const part = { ...given, at: tx.now };
+      const insert = tx.db.insert(speechParts).values({ jobId: row.id, ...part });
+      yield* run(insert.onConflictDoUpdate({ target: [speechParts.jobId, speechParts.part], set: part }));
     }
     return { eventSeq: row.eventSeq, cancelRequested: row.cancelRequestedAt !== null };
   });

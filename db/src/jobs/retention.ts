@@ -118,11 +118,11 @@ function* shotIds(tx: Tx, boardIds: string[]): Verb<{ jobId: string }[]> {
 
 function* deleteRows(tx: Tx, ids: string[]): Verb<void> {
   if (ids.length === 0) return;
-  const { jobs, jobEvents, results, previews, idempotency, jobWebhooks, deliveries, deliveryAttempts } = tx.t;
-  const { storyboardShots } = tx.t;
+  const { jobs, jobEvents, results, previews, speechParts, storyboardShots } = tx.t;
+  const { idempotency, jobWebhooks, deliveries, deliveryAttempts } = tx.t;
   const gone = tx.db.select({ id: deliveries.id }).from(deliveries).where(inArray(deliveries.jobId, ids));
   yield* run(tx.db.delete(deliveryAttempts).where(inArray(deliveryAttempts.deliveryId, gone)));
-  for (const table of [jobEvents, results, previews, idempotency, jobWebhooks, deliveries]) {
+  for (const table of [jobEvents, results, previews, speechParts, idempotency, jobWebhooks, deliveries]) {
     yield* run(tx.db.delete(table).where(inArray(table.jobId, ids)));
   }
   yield* run(tx.db.delete(storyboardShots).where(inArray(storyboardShots.boardId, ids)));

@@ -108,6 +108,21 @@ export const previews = pgTable("previews", {
   data: bytea("data").notNull(),
 });
 
+/** Finished sentences of a dialogue that is being made, to listen to meanwhile. */
+export const speechParts = pgTable(
+  "speech_parts",
+  {
+    jobId: text("job_id").notNull(),
+    part: integer("part").notNull(),
+    contentType: text("content_type").notNull(),
+    startSeconds: doublePrecision("start_seconds").notNull(),
+    seconds: doublePrecision("seconds").notNull(),
+    at: int8("at").notNull(),
+    data: bytea("data").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.jobId, table.part] })],
+);
+
 export const idempotency = pgTable(
   "idempotency",
   {

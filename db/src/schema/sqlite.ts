@@ -97,6 +97,21 @@ export const previews = sqliteTable("previews", {
   data: bytea("data").notNull(),
 });
 
+/** Finished sentences of a dialogue that is being made, to listen to meanwhile. */
+export const speechParts = sqliteTable(
+  "speech_parts",
+  {
+    jobId: text("job_id").notNull(),
+    part: integer("part").notNull(),
+    contentType: text("content_type").notNull(),
+    startSeconds: real("start_seconds").notNull(),
+    seconds: real("seconds").notNull(),
+    at: int8("at").notNull(),
+    data: bytea("data").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.jobId, table.part] })],
+);
+
 export const idempotency = sqliteTable(
   "idempotency",
   {

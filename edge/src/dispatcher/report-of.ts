@@ -12,8 +12,18 @@ export function reportOf(message: RunResponse__Output, checkpointKey: string): U
   }
   if (progress) {
     const { stage, fraction, step, steps, eta_seconds } = progress;
-    const data = { stage, fraction, step, steps, eta_seconds };
+    const { speech_seconds, speech_seconds_expected } = progress;
+    const speech = speech_seconds_expected > 0 ? { speech_seconds, speech_seconds_expected } : {};
+    const data = { stage, fraction, step, steps, eta_seconds, ...speech };
     return { stage, progress: fraction, step, steps, events: [{ type: "progress", data }] };
+  }
+  if (preview?.content_type.startsWith("audio/")) {
+    const { content_type, step: part, start_seconds, seconds, last } = preview;
+    const data = new Uint8Array(preview.data);
+    return {
+      speechParts: [{ part, contentType: content_type, startSeconds: start_seconds, seconds, data }],
+      events: [{ type: "preview", data: { content_type, part, start_seconds, seconds, last } }],
+    };
   }
   if (preview) {
     const data = { step: preview.step, content_type: preview.content_type };

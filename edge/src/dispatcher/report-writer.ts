@@ -13,6 +13,7 @@ function merge(first: Update, second: Update): Update {
     ...second,
     events: [...(first.events ?? []), ...(second.events ?? [])],
     warnings: [...(first.warnings ?? []), ...(second.warnings ?? [])],
+    speechParts: [...(first.speechParts ?? []), ...(second.speechParts ?? [])],
   };
 }
 

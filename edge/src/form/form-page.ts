@@ -111,6 +111,7 @@ export function formPage(model: FormModel, submitted?: Submitted) {
       <p class="error" id="error" role="alert" hidden></p>
       <p class="empty" id="empty">The clip appears here.</p>
       <div class="media"><img id="preview" alt="Preview of the clip while it is drawn" hidden></div>
+      <div class="media"><audio id="first-sentences" controls hidden aria-label="The first sentences, while the rest is made"></audio></div>
       <div class="media" id="media"></div>
       <div class="links" id="downloads"></div>
       <ul class="warnings" id="warnings" hidden></ul>

@@ -17,9 +17,29 @@ const media: Record<string, Uint8Array> = {
   "captions.vtt": Buffer.from("WEBVTT\n\n00:00.000 --> 00:02.000\nHello!\n"),
 };
 
+/** A WAV of 8 kHz that a browser can play. */
+function tone(seconds: number): Uint8Array {
+  const samples = Math.round(seconds * 8000);
+  const wav = Buffer.alloc(44 + 2 * samples);
+  wav.write("RIFF", 0);
+  wav.writeUInt32LE(36 + 2 * samples, 4);
+  wav.write("WAVEfmt ", 8);
+  wav.writeUInt32LE(16, 16);
+  wav.writeUInt16LE(1, 20);
+  wav.writeUInt16LE(1, 22);
+  wav.writeUInt32LE(8000, 24);
+  wav.writeUInt32LE(16_000, 28);
+  wav.writeUInt16LE(2, 32);
+  wav.writeUInt16LE(16, 34);
+  wav.write("data", 36);
+  wav.writeUInt32LE(2 * samples, 40);
+  for (let i = 0; i < samples; i++) wav.writeInt16LE(Math.round(3000 * Math.sin(i * 0.3)), 44 + 2 * i);
+  return wav;
+}
+
 /** Plays a render through with a clip that a browser can play. */
 const playable =
-  (options: { steps: number; stepMs: number }): Script =>
+  (options: Parameters<typeof playThrough>[0]): Script =>
   (run) => {
     const upload = run.upload.bind(run);
     run.upload = (name, bytes) => upload(name, media[name] ?? bytes);
@@ -83,6 +103,26 @@ describe.if(chromiumPath !== undefined)("the form in Chromium", () => {
     await page.waitForSelector("#shared a");
     await page.reload();
     await page.waitForSelector("#media video", { state: "attached" });
+  });
+
+  test("the first sentences can be heard while the rest is made", async () => {
+    const { promise: heard, resolve: go } = Promise.withResolvers<void>();
+    h.node.script = playable({ steps: 1, speechParts: [tone(0.4), tone(0.5)], meanwhile: heard });
+    await page.goto(h.url);
+    await page.click("#generate");
+    await page.waitForSelector("#first-sentences:not([hidden])");
+    expect(await page.textContent("#status")).toContain("of about 3.0 s of speech");
+    expect(await violations()).toEqual([]);
+    await page.evaluate(() => document.querySelector<HTMLAudioElement>("#first-sentences")?.play());
+    // The second part goes on by itself where the first one ends.
+    await page.waitForFunction(() => {
+      const audio = document.querySelector<HTMLAudioElement>("#first-sentences");
+      return audio && audio.duration > 0.45 && audio.currentTime > 0;
+    });
+    go();
+    await page.waitForFunction(() => document.querySelector("#status")?.textContent === "Done.");
+    await page.waitForSelector("#first-sentences", { state: "hidden" });
+    h.node.script = playable({ steps: 20, stepMs: 20 });
   });
 
   test("axe finds nothing, in light and in dark, on every page", async () => {

@@ -92,6 +92,18 @@ export interface SpeechFile extends Spoken {
   mouth: { rate: number; levels: number[] };
 }
 
+/** Finished sentences, while the rest of the dialogue is made. */
+export interface SpeechPart {
+  /** Mono float32 samples. */
+  file: string;
+  sampleRate: number;
+  /** Number of the part from 0. */
+  part: number;
+  /** Seconds from the start of the dialogue. */
+  start: number;
+  last: boolean;
+}
+
 export interface StageTime {
   stage: string;
   seconds: number;
@@ -125,6 +137,7 @@ export type FromRunner =
   | { type: "accepted"; run: string; resumedStep: number }
   | { type: "progress"; run: string; stage: RunnerStage; done: number; total: number }
   | { type: "preview"; run: string; frames: FrameFile; step: number }
+  | ({ type: "audio"; run: string } & SpeechPart)
   | { type: "checkpoint"; run: string; file: string; step: number }
   | { type: "warning"; run: string; warning: Warning }
   | { type: "log"; run: string; level: "info" | "warning"; message: string }

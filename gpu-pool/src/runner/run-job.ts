@@ -56,6 +56,12 @@ async function speak(context: JobContext): Promise<SpeechFile> {
         send({ type: "progress", run, stage: "speech", done: seconds, total });
         await breathe(signal);
       },
+      onAudio: async ({ samples, part, ...place }) => {
+        const file = join(job.folder, `speech-${part}.f32`);
+        await writeFile(file, bytesOf(samples));
+        send({ type: "audio", run, file, part, ...place });
+        await breathe(signal);
+      },
     });
     for (const warning of speech.warnings) send({ type: "warning", run, warning });
     return await saveSpeech(job, speech);
@@ -67,8 +73,11 @@ async function speak(context: JobContext): Promise<SpeechFile> {
 async function saveSpeech(job: RunnerJob, speech: Speech): Promise<SpeechFile> {
   const { samples, sampleRate, lines, mouth } = speech;
   const file = join(job.folder, "speech.f32");
-  await writeFile(file, new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength));
+  await writeFile(file, bytesOf(samples));
   const levels = Array.from(mouth.levels, (level) => Number(level.toFixed(2)));
   const seconds = samples.length / sampleRate;
   return { file, sampleRate, seconds, lines, mouth: { rate: mouth.rate, levels } };
 }
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array) =>
+  new Uint8Array(buffer, byteOffset, byteLength);

@@ -30,41 +30,96 @@ function kWeighting(sampleRate: number): Biquad[] {
   return [shelf, highPass];
 }
 
-function applyBiquad(samples: Float64Array, { b, a }: Biquad): void {
-  let x1 = 0;
-  let x2 = 0;
-  let y1 = 0;
-  let y2 = 0;
+/** In place. @param memory last two inputs and outputs, which are brought up to date */
+function applyBiquad(samples: Float64Array, { b, a }: Biquad, memory: Float64Array): void {
+  const [b0, b1, b2] = b;
+  const [a1, a2] = a;
+  let [x1 = 0, x2 = 0, y1 = 0, y2 = 0] = memory;
   for (let i = 0; i < samples.length; i++) {
     const x = samples[i] ?? 0;
-    const y = b[0] * x + b[1] * x1 + b[2] * x2 - a[0] * y1 - a[1] * y2;
+    const y = b0 * x + b1 * x1 + b2 * x2 - a1 * y1 - a2 * y2;
     x2 = x1;
     x1 = x;
     y2 = y1;
     y1 = y;
     samples[i] = y;
   }
+  memory.set([x1, x2, y1, y2]);
 }
 
 const loudnessOf = (power: number) => -0.691 + 10 * Math.log10(power);
 const average = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
 
+/** Blocks of 400 ms begin every 100 ms. */
+const HOP_SECONDS = 0.1;
+const HOPS_PER_BLOCK = 4;
+
+/** Integrated loudness of sound that comes in pieces. */
+export class LoudnessMeter {
+  readonly #filters: readonly Biquad[];
+  /** Last two inputs and outputs of each filter. */
+  readonly #memory: readonly Float64Array[];
+  readonly #hop: number;
+  /** Energy of each hop; the last one is not full yet. */
+  readonly #hops: number[] = [0];
+  #filled = 0;
+
+  constructor(sampleRate: number) {
+    this.#filters = kWeighting(sampleRate);
+    this.#memory = this.#filters.map(() => new Float64Array(4));
+    this.#hop = Math.max(1, Math.round(sampleRate * HOP_SECONDS));
+  }
+
+  push(samples: Float32Array): void {
+    const weighted = this.#weighted(samples);
+    let energy = this.#hops.pop() ?? 0;
+    for (let from = 0; from < weighted.length; ) {
+      const to = Math.min(weighted.length, from + this.#hop - this.#filled);
+      for (let i = from; i < to; i++) energy += (weighted[i] ?? 0) ** 2;
+      this.#filled += to - from;
+      from = to;
+      if (this.#filled < this.#hop) continue;
+      this.#hops.push(energy);
+      energy = 0;
+      this.#filled = 0;
+    }
+    this.#hops.push(energy);
+  }
+
+  #weighted(samples: Float32Array): Float64Array {
+    const out = new Float64Array(samples);
+    for (const [f, filter] of this.#filters.entries()) {
+      const memory = this.#memory[f];
+      if (memory) applyBiquad(out, filter, memory);
+    }
+    return out;
+  }
+
+  /** LUFS so far, gated; -Infinity for silence. Sound under 0.4 s counts as one block. */
+  get loudness(): number {
+    const whole = this.#hops.slice(0, -1);
+    const powers: number[] = [];
+    for (let i = 0; i + HOPS_PER_BLOCK <= whole.length; i++) {
+      const energy = whole.slice(i, i + HOPS_PER_BLOCK).reduce((a, b) => a + b, 0);
+      powers.push(energy / (HOPS_PER_BLOCK * this.#hop));
+    }
+    if (powers.length === 0) {
+      const length = whole.length * this.#hop + this.#filled;
+      const energy = this.#hops.reduce((a, b) => a + b, 0);
+      if (length > 0) powers.push(energy / length);
+    }
+    const audible = powers.filter((power) => loudnessOf(power) > -70);
+    if (audible.length === 0) return Number.NEGATIVE_INFINITY;
+    const relative = loudnessOf(average(audible)) - 10;
+    return loudnessOf(average(audible.filter((power) => loudnessOf(power) > relative)));
+  }
+}
+
 /** Integrated loudness in LUFS, gated; -Infinity for silence. Sound under 0.4 s counts as one block. */
 export function integratedLoudness(samples: Float32Array, sampleRate: number): number {
-  const weighted = Float64Array.from(samples);
-  for (const filter of kWeighting(sampleRate)) applyBiquad(weighted, filter);
-  const block = Math.min(samples.length, Math.round(sampleRate * 0.4));
-  const hop = Math.max(1, Math.round(sampleRate * 0.1));
-  const powers: number[] = [];
-  for (let from = 0; block > 0 && from + block <= weighted.length; from += hop) {
-    let sum = 0;
-    for (let i = from; i < from + block; i++) sum += (weighted[i] ?? 0) ** 2;
-    powers.push(sum / block);
-  }
-  const audible = powers.filter((power) => loudnessOf(power) > -70);
-  if (audible.length === 0) return Number.NEGATIVE_INFINITY;
-  const relative = loudnessOf(average(audible)) - 10;
-  return loudnessOf(average(audible.filter((power) => loudnessOf(power) > relative)));
+  const meter = new LoudnessMeter(sampleRate);
+  meter.push(samples);
+  return meter.loudness;
 }
 
 const OVERSAMPLING = 4;
@@ -79,11 +134,24 @@ const PHASES = Array.from({ length: OVERSAMPLING }, (_, phase) =>
   }),
 );
 
-/** Peak around each sample, between the samples included, by oversampling four times. */
-export function truePeaks(samples: Float32Array): Float32Array {
-  const peaks = new Float32Array(samples.length);
+/** No value between the samples is larger than the largest sample near it by more than this: the sum of the taps. */
+const MAX_OVERSHOOT = Math.max(...PHASES.map((taps) => taps.reduce((sum, tap) => sum + Math.abs(tap), 0)));
+
+/**
+ * Peak around each sample, between the samples included, by oversampling four times.
+ * @param floor peaks that are certainly below it are told as the sample itself, which is much faster
+ */
+export function truePeaks(samples: Float32Array, floor = 0): Float32Array {
+  const peaks = samples.map(Math.abs);
+  const certain = floor / MAX_OVERSHOOT;
+  let lastLoud = Number.NEGATIVE_INFINITY;
+  let nextLoud = 0;
   for (let i = 0; i < samples.length; i++) {
-    let peak = Math.abs(samples[i] ?? 0);
+    if ((peaks[i] ?? 0) > certain) lastLoud = i;
+    if (nextLoud < i) nextLoud = i;
+    while (nextLoud < samples.length && Math.abs(samples[nextLoud] ?? 0) <= certain) nextLoud += 1;
+    if (i - lastLoud > TAPS / 2 && nextLoud - i > TAPS / 2) continue;
+    let peak = peaks[i] ?? 0;
     for (let phase = 1; phase < OVERSAMPLING; phase++) {
       const taps = PHASES[phase];
       let sum = 0;
@@ -110,6 +178,24 @@ export interface LoudnessTarget {
 /** What players expect of speech; the peak has some room for the encoder that follows. */
 export const SPEECH_LOUDNESS: LoudnessTarget = { loudness: -16, truePeak: -1.3 };
 
+/** The limiter takes some loudness away, so the gain is found in a few rounds. */
+const ROUNDS = 4;
+const CLOSE_ENOUGH = 0.1;
+
+/** What the gain has to be multiplied with; 1 when the loudness is right, or there is nothing to hear. */
+function correction(loudness: number, round: number, target: LoudnessTarget): number {
+  const missing = target.loudness - loudness;
+  const done = loudness === Number.NEGATIVE_INFINITY || (round > 0 && Math.abs(missing) < CLOSE_ENOUGH);
+  return done ? 1 : 10 ** (missing / 20);
+}
+
+const amplified = (samples: Float32Array, gain: number, sampleRate: number, target: LoudnessTarget) =>
+  limit(
+    samples.map((x) => x * gain),
+    sampleRate,
+    10 ** (target.truePeak / 20),
+  );
+
 /** Brings sound to the target loudness with its true peaks limited. Silence stays silence. */
 export function normaliseLoudness(
   samples: Float32Array,
@@ -117,28 +203,58 @@ export function normaliseLoudness(
   target: LoudnessTarget = SPEECH_LOUDNESS,
 ): Float32Array {
   let out = samples;
-  // The limiter takes some loudness away, so the gain is found in a few rounds.
   let gain = 1;
-  for (let round = 0; round < 4; round++) {
-    const loudness = integratedLoudness(out, sampleRate);
-    if (loudness === Number.NEGATIVE_INFINITY) return samples;
-    const missing = target.loudness - loudness;
-    if (round > 0 && Math.abs(missing) < 0.1) break;
-    gain *= 10 ** (missing / 20);
-    out = limit(
-      samples.map((x) => x * gain),
-      sampleRate,
-      10 ** (target.truePeak / 20),
-    );
+  for (let round = 0; round < ROUNDS; round++) {
+    const factor = correction(integratedLoudness(out, sampleRate), round, target);
+    if (factor === 1) break;
+    gain *= factor;
+    out = amplified(samples, gain, sampleRate, target);
   }
   return out;
+}
+
+/**
+ * The same for a dialogue in parts that begin and end in silence, so that each can be limited by itself; the loudness is
+ * that of all together. Between two parts the event loop gets its turn.
+ * @throws the signal's reason when it is aborted
+ */
+export async function normaliseParts(
+  parts: readonly Float32Array[],
+  sampleRate: number,
+  signal?: AbortSignal,
+  target: LoudnessTarget = SPEECH_LOUDNESS,
+): Promise<Float32Array[]> {
+  let out = [...parts];
+  let gain = 1;
+  for (let round = 0; round < ROUNDS; round++) {
+    const meter = new LoudnessMeter(sampleRate);
+    for (const part of out) {
+      await breathe(signal);
+      meter.push(part);
+    }
+    const factor = correction(meter.loudness, round, target);
+    if (factor === 1) break;
+    gain *= factor;
+    out = [];
+    for (const part of parts) {
+      await breathe(signal);
+      out.push(amplified(part, gain, sampleRate, target));
+    }
+  }
+  return out;
+}
+
+async function breathe(signal?: AbortSignal): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+  signal?.throwIfAborted();
 }
 
 /** Look-ahead limiter: the gain falls before a peak and rises slowly after it. */
 export function limit(samples: Float32Array, sampleRate: number, ceiling: number): Float32Array {
   const look = Math.max(1, Math.round(sampleRate * 0.004));
-  const peaks = truePeaks(samples);
-  const wanted = Float64Array.from(peaks, (peak) => Math.min(1, ceiling / Math.max(peak, 1e-9)));
+  const peaks = truePeaks(samples, ceiling);
+  const wanted = new Float64Array(peaks).fill(1);
+  for (const [i, peak] of peaks.entries()) if (peak > ceiling) wanted[i] = ceiling / peak;
   const held = slidingMinimum(wanted, look);
   const release = Math.exp(-1 / (sampleRate * 0.06));
   let envelope = 1;
@@ -155,13 +271,15 @@ export function limit(samples: Float32Array, sampleRate: number, ceiling: number
 /** Minimum of the values within `reach` on both sides. */
 function slidingMinimum(values: Float64Array, reach: number): Float64Array {
   const out = new Float64Array(values.length);
-  const queue: number[] = [];
+  // Indices of rising values: the first is the minimum of the window.
+  const queue = new Int32Array(values.length);
   let head = 0;
+  let tail = 0;
   for (let i = 0; i < values.length + reach; i++) {
+    const value = values[i] ?? 1;
     if (i < values.length) {
-      while (queue.length > head && (values[queue[queue.length - 1] ?? 0] ?? 1) >= (values[i] ?? 1))
-        queue.pop();
-      queue.push(i);
+      while (tail > head && (values[queue[tail - 1] ?? 0] ?? 1) >= value) tail -= 1;
+      queue[tail++] = i;
     }
     const centre = i - reach;
     if (centre < 0) continue;
@@ -171,16 +289,16 @@ function slidingMinimum(values: Float64Array, reach: number): Float64Array {
   return out;
 }
 
-/** Average over `reach` values on both sides, ends padded with the edge values. */
+/** Average over `reach` values around each, ends padded with the edge values. */
 function movingAverage(values: Float64Array, reach: number): Float64Array {
-  const at = (i: number) => values[Math.min(values.length - 1, Math.max(0, i))] ?? 1;
-  const out = new Float64Array(values.length);
   const half = Math.floor(reach / 2);
-  let sum = 0;
-  for (let i = -half; i <= half; i++) sum += at(i);
-  for (let i = 0; i < values.length; i++) {
+  const last = values.length - 1;
+  const out = new Float64Array(values.length);
+  let sum = (half + 1) * (values[0] ?? 1);
+  for (let i = 1; i <= half; i++) sum += values[Math.min(i, last)] ?? 1;
+  for (let i = 0; i <= last; i++) {
     out[i] = sum / (2 * half + 1);
-    sum += at(i + half + 1) - at(i - half);
+    sum += (values[Math.min(i + half + 1, last)] ?? 1) - (values[Math.max(i - half, 0)] ?? 1);
   }
   return out;
 }

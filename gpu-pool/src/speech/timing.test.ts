@@ -3,7 +3,7 @@ import { uniform } from "../../test-fixtures/voice/formula-weights.ts";
 import { readingOf, segmentFrames } from "./alignment.ts";
 import { chooseHead } from "./choose-head.ts";
 import { soundFailures, tokenFailures } from "./failures.ts";
-import { mouthTrack } from "./mouth.ts";
+import { mouthLines, mouthTrack } from "./mouth.ts";
 import { segmentSpans } from "./spans.ts";
 import { tidySilence } from "./tidy.ts";
 import { assignSpeakers } from "./voices.ts";
@@ -108,6 +108,23 @@ describe("spans of the lines", () => {
     expect(levels).toHaveLength(50);
     expect(levels[5]).toBe(0);
     expect(levels[25]).toBeGreaterThan(0.9);
+  });
+
+  test("each line has its mouth in the frames of the clip", () => {
+    const levels = mouthTrack(bursts(4, [0.5, 1.5], [2, 3.1]), RATE);
+    const line = (character: string, start: number, end: number) => ({
+      speaker: "S1",
+      character,
+      start,
+      end,
+    });
+    const lines = mouthLines({ rate: 25, levels }, [line("temo", 0.5, 1.5), line("felfel", 2, 3.1)], 8);
+    expect(lines.map(({ character, frame, levels }) => [character, frame, levels.length])).toEqual([
+      ["temo", 4, 8],
+      ["felfel", 16, 9],
+    ]);
+    for (const level of lines.flatMap(({ levels }) => levels)) expect(level).toBeGreaterThan(0.9);
+    expect(mouthLines({ rate: 25, levels }, [line("temo", 1.55, 1.7)], 24)[0]?.levels).toEqual([0, 0, 0, 0]);
   });
 });
 

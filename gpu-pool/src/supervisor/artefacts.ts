@@ -62,7 +62,8 @@ export async function openMaterial({ result, plan, spec, pack }: ManifestInput):
   return { frames, sound, captions, fit, size, seconds: fit?.seconds ?? speech?.seconds ?? 0 };
 }
 
-async function readFloats(file: string): Promise<Float32Array> {
+/** Float32 samples of a file. */
+export async function readFloats(file: string): Promise<Float32Array> {
   const bytes = await readFile(file);
   return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
 }

@@ -4,10 +4,11 @@ import type { RenderSpec, Warning } from "@cartoon/protos";
 import type { Receipt } from "@cartoon/protos/gen/Receipt";
 import type { RunRequest__Output } from "@cartoon/protos/gen/RunRequest";
 import type { RunResponse } from "@cartoon/protos/gen/RunResponse";
-import { encodePreview } from "../media/index.ts";
+import { encodePreview, toWav } from "../media/index.ts";
 import type { Pack } from "../packs/index.ts";
 import type { ClipSigner } from "../provenance/sign-mp4.ts";
 import type { FromRunner, RunnerJob, Spent } from "../runner/messages.ts";
+import { readFloats } from "./artefacts.ts";
 import { deliver } from "./deliver.ts";
 import { fetchState, fetchVoices } from "./inputs.ts";
 import { type Plan, planRender, planSubstitute } from "./plan.ts";
@@ -183,6 +184,7 @@ export class Attempt {
     else if (event.type === "warning") this.#warn(event.warning);
     else if (event.type === "log") this.input.emit({ log: { level: event.level, message: event.message } });
     else if (event.type === "preview") this.#track(this.#preview(event));
+    else if (event.type === "audio") this.#track(this.#speechPart(event));
     else if (event.type === "checkpoint") this.#track(this.#checkpoint(event));
   }
 
@@ -195,7 +197,8 @@ export class Attempt {
     const report = this.#meter?.update(stage, done, total);
     if (!report || !this.#worthTelling(stage, done, total)) return;
     const { fraction, step, steps, etaSeconds } = report;
-    this.input.emit({ progress: { stage, fraction, step, steps, eta_seconds: etaSeconds } });
+    const speech = stage === "speech" ? { speech_seconds: done, speech_seconds_expected: total } : {};
+    this.input.emit({ progress: { stage, fraction, step, steps, eta_seconds: etaSeconds, ...speech } });
   }
 
   /** Every step and every new stage; what comes more often is thinned out, for each event is kept for good. */
@@ -228,6 +231,19 @@ export class Attempt {
     await rm(frames.file, { force: true });
     if (!this.input.signal.aborted)
       this.input.emit({ preview: { content_type: "image/webp", data: Buffer.from(data), step } });
+  }
+
+  /** Finished sentences go out as a WAV of their own. */
+  async #speechPart(event: Extract<FromRunner, { type: "audio" }>): Promise<void> {
+    const { sampleRate, part, start, last } = event;
+    const samples = await readFloats(event.file);
+    await rm(event.file, { force: true });
+    const data = Buffer.from(toWav({ samples, sampleRate }));
+    const seconds = samples.length / sampleRate;
+    if (!this.input.signal.aborted)
+      this.input.emit({
+        preview: { content_type: "audio/wav", data, step: part, start_seconds: start, seconds, last },
+      });
   }
 
   async #checkpoint({ file, step }: Extract<FromRunner, { type: "checkpoint" }>): Promise<void> {

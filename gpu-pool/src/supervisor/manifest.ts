@@ -1,5 +1,6 @@
 import type { PackManifest, RenderSpec, Warning } from "@cartoon/protos";
 import type { RunnerResult, StageTime } from "../runner/messages.ts";
+import { mouthLines } from "../speech/mouth.ts";
 import type { Plan } from "./plan.ts";
 
 export interface ManifestInput {
@@ -50,5 +51,12 @@ export function manifestJson(
   runtime: Record<string, string>,
 ): string {
   const timings = Object.fromEntries(stages.map(({ stage, seconds }) => [stage, Number(seconds.toFixed(3))]));
-  return `${JSON.stringify({ ...provenance(input), job_id: input.jobId, mouth: input.result.speech?.mouth, timings, runtime }, null, 2)}\n`;
+  return `${JSON.stringify({ ...provenance(input), job_id: input.jobId, mouth: mouthOf(input), timings, runtime }, null, 2)}\n`;
+}
+
+/** Mouth-flap hints for animators, at the frame rate of the clip. */
+function mouthOf({ result: { frames, speech } }: ManifestInput) {
+  if (!speech) return undefined;
+  const rate = frames?.fps ?? speech.mouth.rate;
+  return { rate, lines: mouthLines(speech.mouth, speech.lines, rate) };
 }

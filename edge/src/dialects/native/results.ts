@@ -1,4 +1,4 @@
-import { getJob, getPreview } from "@cartoon/db";
+import { getJob, getPreview, getSpeechPart } from "@cartoon/db";
 import { ARTEFACTS, isTerminal } from "@cartoon/protos";
 import { createRoute, z } from "@hono/zod-openapi";
 import { ApiError } from "../../errors/table.ts";
@@ -48,7 +48,18 @@ const preview = createRoute({
   responses: { 200: { description: "An image" }, ...problems },
 });
 
-/** Results, manifest and preview of a render. */
+const speechPart = createRoute({
+  method: "get",
+  path: "/v1/renders/{id}/preview/speech/{part}",
+  operationId: "getSpeechPart",
+  summary: "Finished sentences of a dialogue that is being made; a `preview` event tells of each part",
+  tags,
+  middleware,
+  request: { params: IdParam.extend({ part: z.coerce.number().int().min(0).max(9999) }) },
+  responses: { 200: { description: "A WAV file" }, ...problems },
+});
+
+/** Results, manifest and previews of a render. */
 export function registerResults(app: App, services: Services): void {
   const { db, store, config } = services;
 
@@ -86,6 +97,17 @@ export function registerResults(app: App, services: Services): void {
     if (!object) throw new ApiError("gone", "the manifest is no longer there");
     return new Response(object.body, {
       headers: { "content-type": "application/json", "cache-control": "no-store" },
+    });
+  });
+
+  app.openapi(speechPart, async (c) => {
+    const { tenant } = principalOf(c);
+    const { id, part } = c.req.valid("param");
+    const found = await getSpeechPart(db, { tenant }, id, part);
+    if (!found)
+      throw new ApiError("not_ready", "there is no such part (yet)", { headers: { "retry-after": "1" } });
+    return new Response(new Uint8Array(found.data), {
+      headers: { "content-type": found.contentType, "cache-control": "no-store" },
     });
   });
 

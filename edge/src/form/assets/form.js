@@ -143,7 +143,8 @@ function showJob(job) {
     say(`Waiting in the queue${place}${seconds(job.starts_in_seconds)}`);
   } else if (job.status === "running" || job.status === "committing") {
     const step = job.stage === "denoise" && job.steps ? ` – step ${job.step} of ${job.steps}` : "";
-    say(`${STAGES[job.stage] ?? "Working"}${step}${seconds(job.eta_seconds)}`);
+    const said = job.stage === "speech" && job.spoken ? ` – ${job.spoken} s of speech` : "";
+    say(`${STAGES[job.stage] ?? "Working"}${step}${said}${seconds(job.eta_seconds)}`);
   } else say(job.status === "succeeded" ? "Done." : job.status === "canceled" ? "Canceled." : "");
   if (job.status === "failed" || job.status === "timed_out")
     showError(
@@ -248,6 +249,7 @@ function watch(id) {
   let busy = false;
   let over = false;
   let eta;
+  let spoken = "";
   let previewed = 0;
   const refresh = async () => {
     if (busy || over || watching !== source) return;
@@ -261,15 +263,18 @@ function watch(id) {
         queue_position: place.position,
         starts_in_seconds: place.starts_in_seconds,
         eta_seconds: eta,
+        spoken,
       });
       if (form.api_key && job.stage === "denoise" && job.step > previewed) {
         previewed = job.step;
         showPreview(id);
       }
       over = isOver(job.status);
+      if (form.api_key && job.stage === "speech" && !over) await listening.fetchNext(id);
       if (over) {
         source.close();
         show($("preview"), false);
+        listening.end();
         if (job.status === "succeeded") showResults(job);
         remember(job);
       }
@@ -289,9 +294,17 @@ function watch(id) {
   if (source.addEventListener) {
     for (const type of EVENT_TYPES) source.addEventListener(type, refresh);
     source.addEventListener("progress", (event) => {
-      eta = JSON.parse(event.data).eta_seconds;
+      const { eta_seconds, speech_seconds, speech_seconds_expected } = JSON.parse(event.data);
+      eta = eta_seconds;
+      spoken = speech_seconds
+        ? `${speech_seconds.toFixed(1)} of about ${speech_seconds_expected.toFixed(1)}`
+        : "";
     });
-    source.addEventListener("preview", () => showPreview(id));
+    source.addEventListener("preview", (event) => {
+      const { content_type, part } = JSON.parse(event.data);
+      if (content_type.startsWith("audio/")) listening.fetchPart(id, part);
+      else showPreview(id);
+    });
     source.onerror = refresh;
   }
   refresh();
@@ -317,6 +330,51 @@ async function showPreview(id) {
   image.src = URL.createObjectURL(blob);
   show(image, true);
 }
+
+/** The finished sentences of a dialogue that is being made, one after another. */
+const listening = {
+  urls: [],
+  at: 0,
+  /** The sentences so far were heard: the next ones go on by themselves. */
+  waits: false,
+  over: false,
+
+  async fetchPart(id, part) {
+    const blob = await call(`/v1/renders/${id}/preview/speech/${part}`, { as: "blob" }).catch(() => null);
+    if (!blob || $("job").dataset.id !== id || this.urls[part]) return false;
+    this.urls[part] = URL.createObjectURL(blob);
+    if (part === this.at) this.load();
+    return true;
+  },
+  async fetchNext(id) {
+    while (await this.fetchPart(id, this.urls.length));
+  },
+  load() {
+    const audio = $("first-sentences");
+    audio.src = this.urls[this.at];
+    show(audio, true);
+    if (this.waits) audio.play().catch(() => {});
+    this.waits = false;
+  },
+  next() {
+    this.at += 1;
+    this.waits = true;
+    if (this.urls[this.at]) this.load();
+    else if (this.over) show($("first-sentences"), false);
+  },
+  /** Whoever listens may hear it to the end. */
+  end() {
+    this.over = true;
+    if ($("first-sentences").paused) show($("first-sentences"), false);
+  },
+  reset() {
+    for (const url of this.urls) URL.revokeObjectURL(url);
+    const audio = $("first-sentences");
+    audio.pause();
+    show(audio, false);
+    Object.assign(this, { urls: [], at: 0, waits: false, over: false });
+  },
+};
 
 function history() {
   try {
@@ -368,6 +426,7 @@ function reset() {
   show($("warnings"), false);
   show($("same-seed"), false);
   show($("preview"), false);
+  listening.reset();
   show($("share"), false);
   show($("shared"), false);
 }
@@ -447,6 +506,7 @@ $("cancel").addEventListener("click", async () => {
     showError(error.message);
   }
 });
+$("first-sentences").addEventListener("ended", () => listening.next());
 $("dice").addEventListener("click", () => {
   form.seed.value = String(Math.floor(Math.random() * 2 ** 31));
 });

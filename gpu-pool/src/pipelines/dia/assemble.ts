@@ -19,7 +19,8 @@ export interface PlacedSegment extends Span {
 export class Assembly {
   readonly #sampleRate: number;
   readonly #frameRate: number;
-  readonly #parts: Float32Array[] = [];
+  /** Pauses and chunks in turn; each begins and ends in silence. */
+  readonly parts: Float32Array[] = [];
   readonly segments: PlacedSegment[] = [];
   #length = 0;
   #lastLine = -1;
@@ -56,7 +57,7 @@ export class Assembly {
   }
 
   #push(samples: Float32Array): void {
-    this.#parts.push(samples);
+    this.parts.push(samples);
     this.#length += samples.length;
   }
 
@@ -70,14 +71,15 @@ export class Assembly {
     const lengths = chunk.segments.map(({ text }) => text.length + 2);
     return segmentSpans(made.samples, this.#sampleRate, proportionalBorders(lengths, seconds), 0.8);
   }
+}
 
-  samples(): Float32Array {
-    const joined = new Float32Array(this.#length);
-    let at = 0;
-    for (const part of this.#parts) {
-      joined.set(part, at);
-      at += part.length;
-    }
-    return joined;
+/** Parts one after another. */
+export function joinParts(parts: readonly Float32Array[]): Float32Array {
+  const joined = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    joined.set(part, at);
+    at += part.length;
   }
+  return joined;
 }

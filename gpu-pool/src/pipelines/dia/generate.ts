@@ -54,7 +54,7 @@ export interface Generation {
 
 /** Longest run on the CPU and on a GPU: between two runs a cancel is seen. */
 const RUN_MILLISECONDS = 120;
-const MAX_RUN = { cpu: 64, cuda: 64 } as const;
+const MAX_RUN = 64;
 
 /**
  * Makes the tokens of one or several dialogues together; each comes out as it would alone.
@@ -239,11 +239,11 @@ function samplingParams(samplings: readonly Sampling[]): Float32Array {
 }
 
 function nextRun(model: DiaModel, run: number, frames: number, milliseconds: number): number {
-  const device = model.target.dtype === "float16" ? "cuda" : "cpu";
   const affordable = Math.floor((frames * RUN_MILLISECONDS) / Math.max(milliseconds, 1));
-  // On a GPU one fixed size keeps its plans warm.
-  if (device === "cuda") return MAX_RUN.cuda;
-  return Math.max(4, Math.min(MAX_RUN.cpu, run * 2, affordable));
+  // On a GPU fixed sizes keep its plans warm: half of it where a large batch makes a whole run too long.
+  const slow = run >= MAX_RUN / 2 && affordable < MAX_RUN * 0.75;
+  if (model.target.dtype === "float16") return slow ? MAX_RUN / 2 : MAX_RUN;
+  return Math.max(4, Math.min(MAX_RUN, run * 2, affordable));
 }
 
 /** Noise of the next frames of one dialogue, `[frames * channels * topK]`. */

@@ -1,10 +1,10 @@
 import type { SpeechSpec, Warning } from "@cartoon/protos/render-spec";
-import { normaliseLoudness } from "../../speech/loudness.ts";
+import { normaliseParts } from "../../speech/loudness.ts";
 import { MOUTH_RATE, mouthTrack } from "../../speech/mouth.ts";
 import { normaliseLine } from "../../speech/normalise.ts";
 import { type PlanLine, type PlannedChunk, planChunks } from "../../speech/plan.ts";
 import { assignSpeakers, type Speaker } from "../../speech/voices.ts";
-import { Assembly, type PlacedSegment } from "./assemble.ts";
+import { Assembly, joinParts, type PlacedSegment } from "./assemble.ts";
 import type { GenerationQueue } from "./generation-queue.ts";
 import { type ChunkClock, type MadeChunk, makeChunks } from "./make-chunk.ts";
 import type { DacModel, DiaModel } from "./model.ts";
@@ -44,8 +44,7 @@ export async function speak(
   const encodeSeconds = (performance.now() - started) / 1000;
   const clock: ChunkClock = { generateSeconds: 0, codecSeconds: 0, frames: 0, retries: 0 };
   const assembly = await speakChunks(setup, { speech, chunks, prompts, clock, warnings }, options);
-  options.signal?.throwIfAborted();
-  const samples = normaliseLoudness(assembly.samples(), settings.sampleRate);
+  const samples = joinParts(await normaliseParts(assembly.parts, settings.sampleRate, options.signal));
   return {
     samples,
     sampleRate: settings.sampleRate,
@@ -109,10 +108,13 @@ async function speakChunks(
       warnings.push(...chunkWarnings(speech, chunk, result));
       const { samples, start } = assembly.add(chunk, result);
       const last = at + i === chunks.length - 1;
-      await options.onAudio?.({ samples: normaliseLoudness(samples, sampleRate), sampleRate, start, last });
+      if (options.onAudio) {
+        const audible = joinParts(await normaliseParts([samples], sampleRate, signal));
+        await options.onAudio({ samples: audible, sampleRate, part: at + i, start, last });
+      }
     }
     at += batch.length;
-    await progress.finish(at);
+    await progress.finish(at, assembly.seconds);
   }
   return assembly;
 }
@@ -210,6 +212,7 @@ class Progress {
   readonly #options: SpeakOptions;
   #done = 0;
   #chunk = 0;
+  #told = 0;
 
   constructor(chunks: readonly PlannedChunk[], options: SpeakOptions) {
     this.#chunks = chunks;
@@ -221,7 +224,9 @@ class Progress {
   }
 
   async report(chunk: number, seconds: number): Promise<void> {
-    const made = this.#done + seconds;
+    // Silence that is cut from a finished chunk does not take back what was told.
+    const made = Math.max(this.#told, this.#done + seconds);
+    this.#told = made;
     await this.#options.onProgress?.({
       seconds: made,
       expectedSeconds: Math.max(made, this.#done + this.#expected(this.#chunk)),
@@ -230,9 +235,11 @@ class Progress {
     });
   }
 
-  async finish(next: number): Promise<void> {
-    this.#done += this.#chunks.slice(this.#chunk, next).reduce((sum, { seconds }) => sum + seconds, 0);
+  /** @param made seconds of speech that are finished */
+  async finish(next: number, made: number): Promise<void> {
+    this.#done = made;
     this.#chunk = next;
+    if (next === this.#chunks.length) this.#told = made;
     await this.report(next, 0);
   }
 }

@@ -36,9 +36,11 @@ export interface SpeechProgress {
 
 /** Finished audio of one chunk, for listening while the rest is made. */
 export interface SpeechAudio {
-  /** Mono PCM, -1 to 1, not yet loudness-normalised over the whole dialogue. */
+  /** Mono PCM, -1 to 1, at the loudness of the whole as far as it is known yet. */
   readonly samples: Float32Array;
   readonly sampleRate: number;
+  /** Number of the part from 0. */
+  readonly part: number;
   /** Seconds from the start of the dialogue. */
   readonly start: number;
   readonly last: boolean;

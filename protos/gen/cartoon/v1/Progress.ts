@@ -13,6 +13,11 @@ export interface Progress {
   'step'?: (number);
   'steps'?: (number);
   'eta_seconds'?: (number | string);
+  /**
+   * Seconds of speech made so far, and how many there will be by the present estimate; 0 outside the stage `speech`.
+   */
+  'speech_seconds'?: (number | string);
+  'speech_seconds_expected'?: (number | string);
 }
 
 export interface Progress__Output {
@@ -27,4 +32,9 @@ export interface Progress__Output {
   'step': (number);
   'steps': (number);
   'eta_seconds': (number);
+  /**
+   * Seconds of speech made so far, and how many there will be by the present estimate; 0 outside the stage `speech`.
+   */
+  'speech_seconds': (number);
+  'speech_seconds_expected': (number);
 }
