@@ -1,6 +1,7 @@
 import { setImmediate as nextTick } from "node:timers/promises";
 import type { FromRunner, RunnerJob } from "./messages.ts";
 import type { Models } from "./models.ts";
+import type { Partner } from "./partner.ts";
 import type { SpentMeter } from "./spent.ts";
 
 export interface JobContext {
@@ -9,6 +10,7 @@ export interface JobContext {
   spent: SpentMeter;
   device: "cpu" | "cuda";
   signal: AbortSignal;
+  partner: Partner;
   send: (message: FromRunner) => void;
 }
 

@@ -66,18 +66,23 @@ async function drawWith(
   asked: ClipSpec,
   spoken?: Spoken,
 ): Promise<RunnerResult> {
-  const { job, spent, send, signal, device } = context;
+  const { job, spent, send, signal, device, partner } = context;
   const { run } = job;
   const { pipeline, pack, mode } = await loaded(context, name, asked);
   const clip = job.extend && spoken ? extended(asked, spoken, pack.manifest.picture?.frames.max) : asked;
   const lines = clip.speaker_focus > 0 ? spoken?.lines : undefined;
-  const digest = settingsDigest([clip, lines, pack.manifest.files, device, mode, pipeline.characters]);
+  const guidancePasses = job.shared || mode.memory === "small" ? 2 : 1;
+  const used = { ...mode, guidancePasses } as const;
+  const digest = settingsDigest([clip, lines, pack.manifest.files, device, used, pipeline.characters]);
   const resume = await openState(context, digest);
   send({ type: "accepted", run, resumedStep: resume?.step ?? 0 });
+  if (job.shared) send({ type: "share", run, sharing: { run, pack: name, clip, lines, mode } });
   let checkpoints = 0;
   const result = await pipeline.generate(clip, {
     signal,
     previewEverySeconds: PREVIEW_SECONDS,
+    halves: job.shared,
+    partner: job.shared ? partner : undefined,
     focus: lines && speakerFocus(clip, { lines }),
     onStep: async ({ step, steps }) => {
       spent.stepsDone = step;
@@ -104,10 +109,14 @@ async function drawWith(
       },
     },
   });
+  if (partner.passes > 0) {
+    const message = `${partner.passes} passes were done on another device`;
+    send({ type: "log", run, level: "info", message });
+  }
   for (const { stage, seconds } of result.timings) spent.add(stage, seconds);
   for (const warning of result.warnings) send({ type: "warning", run, warning });
   const { version } = pack.manifest;
-  return { ...(await saveFrames(job.folder, result)), mode, pack: { name, version } };
+  return { ...(await saveFrames(job.folder, result)), mode: used, pack: { name, version } };
 }
 
 function extended(clip: ClipSpec, { seconds }: Spoken, max = clip.num_frames) {

@@ -1,8 +1,10 @@
 // The child process that owns every ONNX session of one device. It talks to the supervisor over IPC alone.
 
-import { isOutOfMemory } from "../pipelines/animatediff/index.ts";
-import type { FromRunner, RunnerJob, RunnerSetup, ToRunner } from "./messages.ts";
+import { type ClipAssistant, isOutOfMemory } from "../pipelines/animatediff/index.ts";
+import { answerPass, openAssistant } from "./assist.ts";
+import type { FromRunner, PassRequest, RunnerJob, RunnerSetup, Sharing, ToRunner } from "./messages.ts";
 import { Models } from "./models.ts";
+import { Partner } from "./partner.ts";
 import { runJob } from "./run-job.ts";
 import { SpentMeter } from "./spent.ts";
 
@@ -12,7 +14,9 @@ const send = (message: FromRunner): void => {
 
 let models: Models | undefined;
 let setup: RunnerSetup | undefined;
-let current: { run: string; abort: AbortController } | undefined;
+let current: { run: string; abort: AbortController; partner: Partner } | undefined;
+/** Whose clip this runner takes passes of, while it has nothing of its own to do. */
+let assisting: { run: string; assistant: Promise<ClipAssistant> } | undefined;
 
 async function start(given: RunnerSetup): Promise<void> {
   const started = performance.now();
@@ -28,11 +32,13 @@ async function start(given: RunnerSetup): Promise<void> {
 async function run(job: RunnerJob): Promise<void> {
   const spent = new SpentMeter(job.clip?.num_inference_steps ?? 0);
   const abort = new AbortController();
-  current = { run: job.run, abort };
+  const partner = new Partner(job.run, job.folder, send);
+  current = { run: job.run, abort, partner };
+  assisting = undefined;
   try {
     if (!models || !setup) throw new Error("the runner is not ready");
     const device = setup.device.kind;
-    const result = await runJob({ job, models, spent, device, signal: abort.signal, send });
+    const result = await runJob({ job, models, spent, device, signal: abort.signal, partner, send });
     send({ type: "done", run: job.run, result, spent: spent.read() });
   } catch (error) {
     if (abort.signal.aborted) send({ type: "canceled", run: job.run, spent: spent.read() });
@@ -42,12 +48,44 @@ async function run(job: RunnerJob): Promise<void> {
   }
 }
 
+async function assist(sharing: Sharing): Promise<void> {
+  const { run } = sharing;
+  try {
+    if (!models || current) throw new Error("the runner has work of its own");
+    const mine = { run, assistant: openAssistant(models, sharing) };
+    assisting = mine;
+    await mine.assistant;
+    send({ type: "assisting", run });
+  } catch (error) {
+    if (assisting?.run === run) assisting = undefined;
+    send({ type: "assisting", run, problem: messageOf(error) });
+  }
+}
+
+async function takePass(run: string, pass: PassRequest): Promise<void> {
+  const assistant = assisting?.run === run ? await assisting.assistant.catch(() => undefined) : undefined;
+  const answer = assistant
+    ? await answerPass(assistant, pass)
+    : { id: pass.id, problem: "the runner has work of its own" };
+  send({ type: "passed", run, answer });
+}
+
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+const FILES: Readonly<Record<string, string>> = {
+  LoraError: "invalid_lora",
+  SafetensorsError: "invalid_lora",
+  WavError: "invalid_voice",
+  VoiceClipError: "invalid_voice",
+};
 
 /** Running out of memory is worth another node; anything else would fail there just the same. */
 function classify(error: unknown): { code: string; message: string; retryable: boolean } {
   const message = messageOf(error);
   if (isOutOfMemory(error)) return { code: "out_of_memory", message, retryable: true };
+  // Files of the user's own: nothing is wrong with this node, and no other one would take them.
+  const code = error instanceof Error ? FILES[error.name] : undefined;
+  if (code !== undefined) return { code, message, retryable: false };
   return { code: "internal", message, retryable: /CUDA|cuDNN|cublas/i.test(message) };
 }
 
@@ -55,6 +93,12 @@ process.on("message", (message: ToRunner) => {
   if (message.type === "setup") void start(message.setup);
   else if (message.type === "run") void run(message.job);
   else if (message.type === "cancel" && current?.run === message.run) current.abort.abort();
+  else if (message.type === "partner" && current?.run === message.run) current.partner.there = message.there;
+  else if (message.type === "passed" && current?.run === message.run)
+    current.partner.answered(message.answer);
+  else if (message.type === "assist") void assist(message.sharing);
+  else if (message.type === "pass") void takePass(message.run, message.pass);
+  else if (message.type === "assist_end" && assisting?.run === message.run) assisting = undefined;
   else if (message.type === "exit") process.exit(0);
 });
 // A supervisor that is gone takes its runners along; Ctrl-C reaches both, and the supervisor decides.

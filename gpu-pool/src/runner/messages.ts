@@ -1,4 +1,6 @@
-import type { ClipSpec, SpeechSpec, Warning } from "@cartoon/protos";
+import type { CharacterManifest, ClipSpec, SpeechSpec, Warning } from "@cartoon/protos";
+import type { ClipCast } from "../pipelines/animatediff/cast.ts";
+import type { SharedPass } from "../pipelines/animatediff/index.ts";
 
 /** Device of one runner: `cpu`, or one GPU by its index. */
 export type Device = { kind: "cpu" } | { kind: "cuda"; index: number };
@@ -30,12 +32,38 @@ export interface RunMode {
   memory: "full" | "small";
 }
 
+/** A clip whose passes another runner of the node may take over, and everything that its bytes depend on. */
+export interface Sharing {
+  run: string;
+  pack: string;
+  clip: ClipSpec;
+  /** Lines that the picture follows. */
+  lines?: Spoken["lines"];
+  mode: RunMode;
+}
+
+/** One pass of a shared clip; the sample is in `file`, which whoever reads it removes. */
+export interface PassRequest extends Omit<SharedPass, "sample"> {
+  id: number;
+  file: string;
+}
+
+/** The prediction's file, or why there is none. */
+export interface PassAnswer {
+  id: number;
+  file?: string;
+  problem?: string;
+}
+
+/** A clip with what it has beside its pack's characters and LoRAs. */
+export type DrawnClip = ClipSpec & { cast?: ClipCast };
+
 /** One render, already brought within the pack's limits. Arrays travel as files of `folder`. */
 export interface RunnerJob {
   run: string;
   folder: string;
   pack: string;
-  clip?: ClipSpec;
+  clip?: DrawnClip;
   /** What to draw instead where the pack's picture models do not load or do not fit. */
   substitute?: Substitute;
   speech?: SpeechSpec;
@@ -45,10 +73,14 @@ export interface RunnerJob {
   extend: boolean;
   /** The dialogue, where another runner has spoken it already. */
   spoken?: Spoken;
+  /** Characters beside those of the pack. */
+  characters?: readonly CharacterManifest[];
   /** Reference clips that came with the request, as WAV files of `folder`. */
   references: { character: string; file: string; transcript: string }[];
   /** Bit-stable results, at some cost in time on a GPU. */
   deterministic: boolean;
+  /** Guidance always in two passes, so that another runner of the node can take one without changing a byte. */
+  shared: boolean;
   /** Steps between two checkpoints; 0 writes none. */
   checkpointEvery: number;
   /** State file of an earlier attempt. */
@@ -58,7 +90,7 @@ export interface RunnerJob {
 /** The same clip within the limits of a smaller pack. */
 export interface Substitute {
   pack: string;
-  clip: ClipSpec;
+  clip: DrawnClip;
   /** What had to change for it. */
   warnings: Warning[];
 }
@@ -67,6 +99,13 @@ export type ToRunner =
   | { type: "setup"; setup: RunnerSetup }
   | { type: "run"; job: RunnerJob }
   | { type: "cancel"; run: string }
+  /** Whether another runner takes passes of this run. */
+  | { type: "partner"; run: string; there: boolean }
+  | { type: "passed"; run: string; answer: PassAnswer }
+  /** Take passes of a run on another runner, until `assist_end`. */
+  | { type: "assist"; sharing: Sharing }
+  | { type: "pass"; run: string; pass: PassRequest }
+  | { type: "assist_end"; run: string }
   | { type: "exit" };
 
 /** Raw RGB frames in a file. */
@@ -123,7 +162,7 @@ export interface RunnerResult {
   /** What the pipelines settled on: scheduler preset, LoRA weights. */
   scheduler?: string;
   characters?: { name: string; weight: number }[];
-  mode?: RunMode;
+  mode?: RunMode & { guidancePasses: 1 | 2 };
   /** The pack that drew. */
   pack?: { name: string; version: string };
 }
@@ -141,6 +180,12 @@ export type FromRunner =
   | { type: "checkpoint"; run: string; file: string; step: number }
   | { type: "warning"; run: string; warning: Warning }
   | { type: "log"; run: string; level: "info" | "warning"; message: string }
+  /** Asks for a partner. */
+  | { type: "share"; run: string; sharing: Sharing }
+  | { type: "pass"; run: string; pass: PassRequest }
+  /** What the partner says. */
+  | { type: "assisting"; run: string; problem?: string }
+  | { type: "passed"; run: string; answer: PassAnswer }
   | { type: "done"; run: string; result: RunnerResult; spent: Spent }
   | { type: "canceled"; run: string; spent: Spent }
   | { type: "failed"; run: string; code: string; message: string; retryable: boolean; spent: Spent };

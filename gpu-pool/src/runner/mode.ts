@@ -1,12 +1,13 @@
-import type { ClipSpec } from "@cartoon/protos";
 import type { Pack } from "../packs/index.ts";
 import { chooseMemoryMode, voiceBytes } from "../pipelines/animatediff/index.ts";
-import type { RunMode, RunnerSetup } from "./messages.ts";
+import type { DrawnClip, RunMode, RunnerSetup } from "./messages.ts";
 
 /** What the picture models of a pack are wanted for. */
 export interface PictureWish {
   deterministic?: boolean;
-  clip?: ClipSpec;
+  clip?: DrawnClip;
+  /** Settled already. */
+  mode?: RunMode;
 }
 
 /**
@@ -18,10 +19,11 @@ export interface PictureWish {
 export async function chooseMode(
   setup: Pick<RunnerSetup, "device" | "parts" | "deterministic" | "memory">,
   pack: Pack,
-  { deterministic = false, clip }: PictureWish,
+  { deterministic = false, clip, mode: settled }: PictureWish,
   free: number | undefined,
   loaded: RunMode | undefined,
 ): Promise<RunMode> {
+  if (settled) return settled;
   const { device, parts, memory = "auto" } = setup;
   const stable = device.kind === "cpu" || deterministic || setup.deterministic === true;
   const mode = (memory: RunMode["memory"]): RunMode => ({ deterministic: stable, memory });

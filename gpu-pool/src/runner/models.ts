@@ -11,6 +11,8 @@ export interface LoadedPicture {
   pack: Pack;
   mode: RunMode;
   pipeline: AnimateDiffPipeline;
+  /** The UNet takes LoRAs of convolutions from requests. */
+  convolutions: boolean;
 }
 
 export interface LoadedVoice {
@@ -88,15 +90,20 @@ export class Models {
     if (!this.#picture) this.#free = await freeDeviceMemory(this.#setup.device);
     const mode = await chooseMode(this.#setup, pack, wish, this.#free, this.#picture?.mode);
     const kept = this.#picture;
-    if (kept && kept.mode.deterministic === mode.deterministic && kept.mode.memory === mode.memory)
-      return kept;
+    const convolutions = wish.clip?.cast?.convolutions === true || (kept?.convolutions ?? false);
+    const sameMode = kept?.mode.deterministic === mode.deterministic && kept.mode.memory === mode.memory;
+    if (kept && sameMode && kept.convolutions === convolutions) return kept;
     await this.#releasePicture();
-    this.#picture = { pack, mode, pipeline: await this.#load(pack, mode) };
+    this.#picture = { pack, mode, convolutions, pipeline: await this.#load(pack, mode, convolutions) };
     return this.#picture;
   }
 
-  async #load(pack: Pack, { deterministic, memory }: RunMode): Promise<AnimateDiffPipeline> {
-    const options = { ...this.#options(pack), deterministic, smallMemory: memory === "small" };
+  async #load(pack: Pack, mode: RunMode, convolutions: boolean): Promise<AnimateDiffPipeline> {
+    const { deterministic, memory } = mode;
+    const options = {
+      ...this.#options(pack),
+      ...{ deterministic, convolutions, smallMemory: memory === "small" },
+    };
     try {
       return await loadAnimateDiff(pack, options);
     } catch (error) {

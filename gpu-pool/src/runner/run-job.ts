@@ -50,6 +50,7 @@ async function speak(context: JobContext): Promise<SpeechFile> {
     const speech = await voice.speak(job.speech, {
       signal,
       references,
+      characters: job.characters,
       cast: job.cast.length > 0 ? job.cast : undefined,
       onProgress: async ({ seconds, expectedSeconds }) => {
         const total = Math.max(expectedSeconds, seconds, 0.01);

@@ -5,9 +5,10 @@ import { readFile, writeFile } from "node:fs/promises";
 const MAGIC = "CTN1";
 const HEADER = 4 + 4 + 32;
 
-/** Names everything that a state depends on: another clip's, pack's or device's state is of no use. */
+/** Names everything that a state depends on, but for the places of files: another clip's, pack's or device's state is of no use. */
 export function settingsDigest(settings: unknown): Buffer {
-  return createHash("sha256").update(JSON.stringify(settings)).digest();
+  const text = JSON.stringify(settings, (key, value) => (key === "file" ? undefined : value));
+  return createHash("sha256").update(text).digest();
 }
 
 export async function writeState(

@@ -27,6 +27,8 @@ export interface NodeFacts {
   /** Signs clips, where the operator has given a key. */
   signer?: ClipSigner;
   workDir: string;
+  /** Idle devices take passes of clips that others draw. */
+  sharesJobs: boolean;
   history: StageHistory;
 }
 
@@ -154,6 +156,7 @@ export class Attempt {
       clip: plan.clip,
       substitute: this.#substitute(),
       deterministic: this.input.spec.deterministic,
+      shared: this.input.node.sharesJobs,
       speech: plan.speech,
       cast: plan.clip?.characters.map(({ name }) => name) ?? [],
       extend: plan.extend,

@@ -1,4 +1,4 @@
-import type { RunnerJob, RunnerSetup } from "../runner/messages.ts";
+import type { RunnerJob, RunnerSetup, ToRunner } from "../runner/messages.ts";
 import { RunnerLost, RunnerProcess, type RunOutcome } from "./runner-process.ts";
 
 export type LaneState = "starting" | "up" | "setup_failed" | "defunct" | "closed";
@@ -88,6 +88,21 @@ export class Lane {
     else if (this.setup.device.kind === "cuda" && ["internal", "out_of_memory"].includes(outcome.code))
       this.#runner?.kill();
     return outcome;
+  }
+
+  /** Has the runner take passes of another's clip. `onLost` is called when it dies, or is gone already. */
+  assist(...help: Parameters<RunnerProcess["assist"]>): void {
+    const [, , onLost] = help;
+    if (this.#runner) this.#runner.assist(...help);
+    else onLost();
+  }
+
+  endAssist(run: string): void {
+    this.#runner?.endAssist(run);
+  }
+
+  send(message: ToRunner): void {
+    this.#runner?.send(message);
   }
 
   async close(): Promise<void> {

@@ -55,6 +55,7 @@ export class Node {
       ffmpeg: await findFfmpeg(env),
       signer: await openSigner(env),
       workDir: await openWorkDir(env.CARTOON_WORK_DIR),
+      sharesJobs: sharesJobs(env),
       history: new Map(),
     };
     const folders = [first, ...others].map((pack) => pack.folder);
@@ -185,6 +186,12 @@ export class Node {
     await this.pool.close();
     await rm(this.facts.workDir, { recursive: true, force: true });
   }
+}
+
+/** CPU slots have the same cores: sharing a clip among them gains nothing, and is only done when asked for. */
+function sharesJobs({ CARTOON_SHARE_JOBS: wish, CARTOON_DEVICES: devices }: NodeEnv): boolean {
+  if (wish !== "auto") return wish === "on" && devices.length > 1;
+  return devices.filter(({ kind }) => kind === "cuda").length > 1;
 }
 
 /** One runner for a device, or two: on a GPU, voice and picture are made at the same time. */

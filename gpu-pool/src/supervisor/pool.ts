@@ -66,7 +66,17 @@ export class Pool {
     return this.#draining;
   }
 
+  /** Idle slots help those that work. */
+  #match(): void {
+    for (const slot of this.slots) {
+      const sharing = slot.wants;
+      const helper = sharing && this.slots.find((other) => other.canHelp(slot, sharing));
+      if (helper) slot.join(helper);
+    }
+  }
+
   #announce(): void {
+    this.#match();
     const status = this.status();
     const text = JSON.stringify(status);
     if (text === this.#last) return;

@@ -4,9 +4,11 @@ import type {
   RunnerJob,
   RunnerResult,
   RunnerSetup,
+  Sharing,
   Spent,
   ToRunner,
 } from "../runner/messages.ts";
+import { isSharing, type SharingEvent } from "./partnership.ts";
 
 const ENTRY = fileURLToPath(new URL("../runner/main.ts", import.meta.url));
 // A runner looks at its messages between two steps; one that has not by then is stuck.
@@ -45,6 +47,12 @@ interface Active {
   reject: (error: Error) => void;
 }
 
+interface Assist {
+  run: string;
+  onEvent: (event: SharingEvent) => void;
+  onLost: () => void;
+}
+
 export interface RunnerProcessOptions {
   setup: RunnerSetup;
   onWarm: (warm: string[]) => void;
@@ -61,6 +69,7 @@ export class RunnerProcess {
   readonly #options: RunnerProcessOptions;
   #settleReady: { resolve: (value: { seconds: number }) => void; reject: (error: Error) => void };
   #active: Active | undefined;
+  #assist: Assist | undefined;
 
   constructor(options: RunnerProcessOptions) {
     this.#options = options;
@@ -77,7 +86,7 @@ export class RunnerProcess {
       onExit: (_child, code, signal) => this.#exited(`the runner ended with ${signal ?? code}`),
     });
     this.pid = this.#child.pid;
-    this.#send({ type: "setup", setup: options.setup });
+    this.send({ type: "setup", setup: options.setup });
   }
 
   /**
@@ -90,16 +99,28 @@ export class RunnerProcess {
     this.#active = { job, onEvent, resolve, reject };
     let stuck: Timer | undefined;
     const cancel = () => {
-      this.#send({ type: "cancel", run: job.run });
+      this.send({ type: "cancel", run: job.run });
       stuck = setTimeout(() => this.kill(), CANCEL_GRACE_MS);
     };
-    this.#send({ type: "run", job });
+    this.send({ type: "run", job });
     if (signal.aborted) cancel();
     else signal.addEventListener("abort", cancel, { once: true });
     return promise.finally(() => {
       clearTimeout(stuck);
       signal.removeEventListener("abort", cancel);
     });
+  }
+
+  /** Has the runner take passes of a clip that another one draws. `onLost` is called when the process dies. */
+  assist(sharing: Sharing, onEvent: Assist["onEvent"], onLost: () => void): void {
+    this.#assist = { run: sharing.run, onEvent, onLost };
+    this.send({ type: "assist", sharing });
+  }
+
+  endAssist(run: string): void {
+    if (this.#assist?.run !== run) return;
+    this.#assist = undefined;
+    this.send({ type: "assist_end", run });
   }
 
   /** Ends the process at once; a job under way is lost. */
@@ -113,7 +134,7 @@ export class RunnerProcess {
     await this.#child.exited;
   }
 
-  #send(message: ToRunner): void {
+  send(message: ToRunner): void {
     try {
       this.#child.send(message);
     } catch {
@@ -128,6 +149,7 @@ export class RunnerProcess {
     } else if (message.type === "setup_failed") this.#settleReady.reject(new Error(message.message));
     else if (message.type === "warm") this.#options.onWarm(message.warm);
     else if (this.#active?.job.run === message.run) this.#forward(this.#active, message);
+    else if (this.#assist?.run === message.run && isSharing(message)) this.#assist.onEvent(message);
   }
 
   #forward(active: Active, message: RunEvent): void {
@@ -144,6 +166,9 @@ export class RunnerProcess {
     const active = this.#active;
     this.#active = undefined;
     active?.reject(new RunnerLost(detail));
+    const assist = this.#assist;
+    this.#assist = undefined;
+    assist?.onLost();
     this.#options.onExit(detail);
   }
 }

@@ -1,8 +1,12 @@
-import type { Device, Part, RunnerJob, RunnerResult, RunnerSetup, Spent } from "../runner/messages.ts";
+import type { Device, Part, RunnerJob, RunnerResult, RunnerSetup, Sharing, Spent } from "../runner/messages.ts";
 import { Lane } from "./lane.ts";
+import { Partnership } from "./partnership.ts";
 import { RunnerLost, type RunnerProcess, type RunOutcome } from "./runner-process.ts";
 
 export type SlotState = "starting" | "idle" | "busy" | "setup_failed" | "defunct" | "closed";
+
+// A partner that keeps getting lost is no help.
+const MAX_PARTNERS = 3;
 
 type OnEvent = Parameters<RunnerProcess["run"]>[1];
 
@@ -15,6 +19,13 @@ export class Slot {
   readonly lanes: Lane[];
   #busy = false;
   #closed = false;
+  /** Clip of this slot that wants a partner. */
+  #wanted: Sharing | undefined;
+  /** Partners that the job had so far. */
+  #partners = 0;
+  /** The one that takes passes of this slot's clip, and the one whose clip this slot takes passes of. */
+  #helped: Partnership | undefined;
+  #helping: Partnership | undefined;
   readonly #changed: () => void;
 
   constructor(setups: RunnerSetup[], changed: () => void) {
@@ -53,6 +64,7 @@ export class Slot {
   take(): boolean {
     if (this.state !== "idle") return false;
     this.#busy = true;
+    this.#helping?.end();
     this.#changed();
     return true;
   }
@@ -62,11 +74,67 @@ export class Slot {
     this.#changed();
   }
 
+  /** The clip here that could use a partner. */
+  get wants(): Sharing | undefined {
+    return this.#helped || this.#partners >= MAX_PARTNERS ? undefined : this.#wanted;
+  }
+
+  /** Has nothing to do, and the models for passes of another slot's clip. It can be taken all the same. */
+  canHelp(other: Slot, { pack }: Sharing): boolean {
+    const same = other !== this && other.device.kind === this.device.kind;
+    return same && this.state === "idle" && !this.#helping && this.#lane("picture").warm.includes(pack);
+  }
+
+  /** Has another slot take passes of this slot's clip. */
+  join(helper: Slot): void {
+    if (!this.#wanted) return;
+    this.#partners++;
+    const lanes = [this.#lane("picture"), helper.#lane("picture")] as const;
+    const partnership = new Partnership(this.#wanted, ...lanes, () => {
+      this.#helped = undefined;
+      helper.#helping = undefined;
+      this.#changed();
+    });
+    this.#helped = partnership;
+    helper.#helping = partnership;
+    partnership.begin();
+  }
+
+  /** What runners say to each other goes its own way, the rest to the attempt. */
+  #listener(onEvent: OnEvent): OnEvent {
+    return (event) => {
+      if (event.type === "share") {
+        this.#stopSharing();
+        this.#wanted = event.sharing;
+        this.#changed();
+      } else if (event.type === "pass") this.#helped?.pass(event);
+      else onEvent(event);
+    };
+  }
+
+  #stopSharing(): void {
+    this.#wanted = undefined;
+    this.#helped?.end();
+  }
+
   /**
-   * Runs a job on a taken slot, on two runners at once where there are two and it both draws and speaks.
+   * Runs a job on a taken slot. An idle slot may take passes of its clip; see {@link join}.
    * @throws RunnerLost when a runner dies over it
    */
   async run(job: RunnerJob, onEvent: OnEvent, signal: AbortSignal): Promise<RunOutcome> {
+    this.#partners = 0;
+    try {
+      return await this.#run(job, this.#listener(onEvent), signal);
+    } finally {
+      this.#stopSharing();
+    }
+  }
+
+  /**
+   * Runs a job on two runners at once where there are two and it both draws and speaks.
+   * @throws RunnerLost when a runner dies over it
+   */
+  async #run(job: RunnerJob, onEvent: OnEvent, signal: AbortSignal): Promise<RunOutcome> {
     const { clip, speech } = job;
     const drawing = this.#lane("picture");
     const speaking = this.#lane("voice");

@@ -33,9 +33,9 @@ const Header = z.strictObject({
 export function settingsKey(clip: ClipSettings, model: string, extra: unknown): string {
   const entries = Object.entries(clip).filter(([, value]) => value !== undefined && value !== null);
   entries.sort(([a], [b]) => (a < b ? -1 : 1));
-  return createHash("sha256")
-    .update(JSON.stringify([model, entries, extra]))
-    .digest("hex");
+  // Where a file lies changes from attempt to attempt; what is in it is told by its hash.
+  const text = JSON.stringify([model, entries, extra], (key, value) => (key === "file" ? undefined : value));
+  return createHash("sha256").update(text).digest("hex");
 }
 
 export function encodeState(state: DenoiseState, settings: string): Uint8Array {

@@ -5,9 +5,9 @@ import type { DenoiseState } from "./checkpoint.ts";
 import { guide, isGuided } from "./guidance.ts";
 import { accumulate, divideFrames, gatherFrames, type LatentShape } from "./latents.ts";
 import { isOutOfMemory } from "./memory.ts";
-import type { Prediction, WindowPredictor } from "./predict.ts";
+import type { Prediction, Predictor } from "./predict.ts";
 import type { ResolvedClip } from "./settings.ts";
-import { contextWindows, pyramidWeights } from "./windows.ts";
+import { contextWindows, type FrameWindow, pyramidWeights } from "./windows.ts";
 
 /** What happens around each step; every hook is awaited. */
 export interface DenoiseHooks {
@@ -26,7 +26,7 @@ export interface DenoiseHooks {
 export async function denoise(
   clip: ResolvedClip,
   shape: LatentShape,
-  predictor: Pick<WindowPredictor, "predict">,
+  predictor: Predictor,
   state: DenoiseState,
   hooks: DenoiseHooks,
 ): Promise<DenoiseState> {
@@ -61,7 +61,7 @@ async function persistently<T>(hooks: DenoiseHooks, work: () => Promise<T>): Pro
 async function guidedPrediction(
   clip: ResolvedClip,
   shape: LatentShape,
-  predictor: Pick<WindowPredictor, "predict">,
+  predictor: Predictor,
   latents: Float32Array,
   step: number,
   hooks: DenoiseHooks,
@@ -71,13 +71,24 @@ async function guidedPrediction(
   const windows = contextWindows(clip.windows, step);
   const inputScale = scheduler.inputScales[step] ?? 1;
   const timestep = scheduler.timesteps[step] ?? 0;
+  const sampleOf = (window: FrameWindow) =>
+    gatherFrames(latents, shape, window).map((value) => value * inputScale);
+  // A partner takes one half of a guided window, or every second window without guidance.
+  const begun = windows.map((window, i) =>
+    !guided && i % 2 === 1 ? predictor.begin?.(sampleOf(window), shape, window, timestep) : undefined,
+  );
   const parts: Prediction[] = [];
-  for (const window of windows) {
+  const here = async (window: FrameWindow): Promise<Prediction> => {
     // Messages (cancel, above all) are read here: a pass blocks the event loop.
     await breathe();
     hooks.check(step);
-    const sample = gatherFrames(latents, shape, window).map((value) => value * inputScale);
-    parts.push(await predictor.predict(sample, shape, window, timestep, guided));
+    return predictor.predict(sampleOf(window), shape, window, timestep, guided);
+  };
+  for (const [i, window] of windows.entries()) if (!begun[i]) parts[i] = await here(window);
+  for (const [i, window] of windows.entries()) {
+    const cond = await begun[i]?.catch(() => undefined);
+    if (cond) parts[i] = { cond, uncond: undefined };
+    else if (begun[i]) parts[i] = await here(window);
   }
   const cond = merge(
     parts.map((part) => part.cond),

@@ -1,3 +1,4 @@
+export type { CastLora, ClipCast } from "./cast.ts";
 export { chooseCharacters, defaultWeight } from "./characters.ts";
 export { loadAnimateDiff } from "./load.ts";
 export { isOutOfMemory } from "./memory.ts";

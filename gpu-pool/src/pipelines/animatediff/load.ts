@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { type LoraAdapter, loadLora, usesConvolutions } from "../../lora/index.ts";
+import { AdapterFiles, type LoraAdapter, loadLora, usesConvolutions } from "../../lora/index.ts";
 import type { Pack } from "../../packs/index.ts";
 import { parseSchedulerConfig } from "../../schedulers/index.ts";
 import { loadTextModel } from "./load-text.ts";
@@ -25,7 +25,8 @@ export async function loadAnimateDiff(pack: Pack, options: LoadOptions): Promise
   parseSchedulerConfig(schedulerJson);
   const models = await loadModels(pack, options);
   try {
-    const adapters = await loadAdapters(pack, models);
+    const fit = targetsOf(models);
+    const adapters = await loadAdapters(pack, fit);
     const loadSeconds = (performance.now() - start) / 1000;
     const smallMemory = options.smallMemory ?? false;
     return new AnimateDiff({
@@ -33,6 +34,7 @@ export async function loadAnimateDiff(pack: Pack, options: LoadOptions): Promise
       schedulerJson,
       models,
       adapters,
+      files: new AdapterFiles(fit),
       loadSeconds,
       smallMemory,
     });
@@ -68,7 +70,8 @@ async function loadModels(pack: Pack, base: LoadOptions): Promise<PictureModels>
     const vae = keep(await loadVae(pack.component("vae"), options));
     const first = firstPass(pack, vae.factor);
     const folders = { unet: pack.component("unet"), adapter: pack.component("motion_adapter") };
-    const unet = keep(await loadUnet(folders, options, first, await changesConvolutions(pack)));
+    const convolutions = options.convolutions || (await changesConvolutions(pack));
+    const unet = keep(await loadUnet(folders, options, first, convolutions));
     return { text, unet, vae, zerosForEmptyPrompt: await zerosForEmptyPrompt(pack, family), close };
   } catch (error) {
     await close();
@@ -97,16 +100,24 @@ async function changesConvolutions(pack: Pack): Promise<boolean> {
   return false;
 }
 
-async function loadAdapters(pack: Pack, models: PictureModels): Promise<ReadonlyMap<string, LoraAdapter>> {
+/** What the loaded models take. */
+function targetsOf({ unet, text }: PictureModels) {
   const targets = {
-    unet: models.unet.loraTargets,
-    text_encoder: models.text[0]?.loraTargets,
-    text_encoder_2: models.text[1]?.loraTargets,
+    unet: unet.loraTargets,
+    text_encoder: text[0]?.loraTargets,
+    text_encoder_2: text[1]?.loraTargets,
   };
+  return { targets, layersPerBlock: unet.layersPerBlock };
+}
+
+async function loadAdapters(
+  pack: Pack,
+  fit: ReturnType<typeof targetsOf>,
+): Promise<ReadonlyMap<string, LoraAdapter>> {
   const adapters = new Map<string, LoraAdapter>();
   for (const { name, lora, adapter } of pack.manifest.characters) {
     if (lora === undefined) continue;
-    const options = { name: adapter ?? name, targets, layersPerBlock: models.unet.layersPerBlock };
+    const options = { ...fit, name: adapter ?? name };
     adapters.set(name, await loadLora(join(pack.folder, lora), options));
   }
   return adapters;

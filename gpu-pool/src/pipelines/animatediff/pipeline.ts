@@ -1,9 +1,11 @@
 import type { CharacterManifest } from "@cartoon/protos";
+import { loadCast, manifestWith } from "./cast.ts";
 import { isOutOfMemory, smallerSizes } from "./memory.ts";
 import { type PipelineParts, Run } from "./run.ts";
 import { type ResolvedClip, resolveClip } from "./settings.ts";
 import {
   type AnimateDiffPipeline,
+  type ClipAssistant,
   ClipOutOfMemory,
   type ClipResult,
   type ClipSettings,
@@ -23,10 +25,10 @@ export class AnimateDiff implements AnimateDiffPipeline {
   }
 
   async generate(settings: ClipSettings, options: GenerateOptions = {}): Promise<ClipResult> {
-    const { manifest, schedulerJson, models } = this.#parts;
-    const clip = resolveClip(settings, manifest, schedulerJson, models.unet.maxFrames);
+    const { manifest, models } = this.#parts;
+    const clip = await this.#resolve(settings);
     const sizes = smallerSizes(clip.width, clip.height, manifest.picture?.multiple_of ?? models.vae.factor);
-    let halves = this.#parts.smallMemory;
+    let halves = this.#parts.smallMemory || (options.halves ?? false);
     for (;;) {
       try {
         return await this.#draw(settings, { ...clip, windows: { ...clip.windows } }, options, halves);
@@ -43,6 +45,19 @@ export class AnimateDiff implements AnimateDiffPipeline {
         halves = true;
       }
     }
+  }
+
+  async assist(settings: ClipSettings, options: Pick<GenerateOptions, "focus"> = {}): Promise<ClipAssistant> {
+    const clip = await this.#resolve(settings);
+    return new Run(this.#parts, settings, clip, options, true).assistant();
+  }
+
+  async #resolve(settings: ClipSettings): Promise<ResolvedClip> {
+    const { manifest, schedulerJson, models, files } = this.#parts;
+    const known = manifestWith(manifest, settings.cast);
+    const clip = resolveClip(settings, known, schedulerJson, models.unet.maxFrames);
+    const cast = await loadCast(files, settings.cast);
+    return { ...clip, cast, warnings: [...clip.warnings, ...cast.warnings] };
   }
 
   async #draw(

@@ -1,10 +1,11 @@
 import { joinAdapters, type WeightedAdapter } from "../../lora/index.ts";
 import type { Feeds } from "../../onnx/session.ts";
+import { breathe } from "./breathe.ts";
 import { contextAt, type EncodedPrompts } from "./encode.ts";
 import type { LatentShape } from "./latents.ts";
 import type { MemoryLadder } from "./memory.ts";
 import type { PictureModels, Unet } from "./models.ts";
-import type { CharacterFocus } from "./types.ts";
+import type { CharacterFocus, PassPartner, SharedPass } from "./types.ts";
 import type { FrameWindow } from "./windows.ts";
 
 /** A prediction for the frames of a window; `uncond` is absent on steps without guidance. */
@@ -24,15 +25,41 @@ export interface CharacterAdapter extends WeightedAdapter {
   name: string;
 }
 
+/** Predicts the noise of a clip's windows. */
+export interface Predictor {
+  /** @param sample [channels, window frames, height, width], scaled for the model */
+  predict(
+    sample: Float32Array,
+    shape: LatentShape,
+    window: FrameWindow,
+    timestep: number,
+    guided: boolean,
+  ): Promise<Prediction>;
+  /** Has a partner begin a prediction without guidance; undefined when there is nobody to do it. */
+  begin?(
+    sample: Float32Array,
+    shape: LatentShape,
+    window: FrameWindow,
+    timestep: number,
+  ): Promise<Float32Array> | undefined;
+}
+
+export interface PredictorOptions {
+  focus: CharacterFocus | undefined;
+  memory: Pick<MemoryLadder, "halves">;
+  partner: PassPartner | undefined;
+  /** Which character's part of a regional clip; 0 otherwise. */
+  region: number;
+}
+
 /** Runs the UNet on windows of a clip, with the prompts and character weights of the window's frames. */
-export class WindowPredictor {
+export class WindowPredictor implements Predictor {
   readonly #unet: Unet;
   /** Pixels per latent. */
   readonly #factor: number;
   readonly #prompts: EncodedPrompts;
   readonly #adapters: readonly CharacterAdapter[];
-  readonly #focus: CharacterFocus | undefined;
-  readonly #memory: MemoryLadder;
+  readonly #options: PredictorOptions;
   /** Joined adapters by their weights: the same few mixes come back at every step. */
   readonly #mixes = new Map<string, Feeds>();
 
@@ -40,18 +67,15 @@ export class WindowPredictor {
     models: Pick<PictureModels, "unet" | "vae">,
     prompts: EncodedPrompts,
     adapters: readonly CharacterAdapter[],
-    focus: CharacterFocus | undefined,
-    memory: MemoryLadder,
+    options: PredictorOptions,
   ) {
     this.#unet = models.unet;
     this.#factor = models.vae.factor;
     this.#prompts = prompts;
     this.#adapters = adapters;
-    this.#focus = focus;
-    this.#memory = memory;
+    this.#options = options;
   }
 
-  /** @param sample [channels, window frames, height, width], scaled for the model */
   async predict(
     sample: Float32Array,
     shape: LatentShape,
@@ -59,6 +83,47 @@ export class WindowPredictor {
     timestep: number,
     guided: boolean,
   ): Promise<Prediction> {
+    const pass = (...parts: SharedPass["part"][]) => this.#pass(parts, sample, shape, window, timestep);
+    if (!guided) return { cond: await pass("cond"), uncond: undefined };
+    if (!this.#options.memory.halves) {
+      const both = await pass("uncond", "cond");
+      return { uncond: both.subarray(0, sample.length), cond: both.subarray(sample.length) };
+    }
+    // The partner is asked before the pass here, which blocks the event loop until it is done.
+    const theirs = this.#ask("uncond", sample, shape, window, timestep);
+    if (theirs) await breathe();
+    const cond = await pass("cond");
+    return { cond, uncond: (await theirs?.catch(() => undefined)) ?? (await pass("uncond")) };
+  }
+
+  begin(sample: Float32Array, shape: LatentShape, window: FrameWindow, timestep: number) {
+    return this.#ask("cond", sample, shape, window, timestep);
+  }
+
+  /** One pass as another copy of the models asks for it. */
+  assist({ part, sample, window, timestep, ...size }: SharedPass, shape: LatentShape): Promise<Float32Array> {
+    return this.#pass([part], sample, { ...shape, height: size.height, width: size.width }, window, timestep);
+  }
+
+  #ask(
+    part: SharedPass["part"],
+    sample: Float32Array,
+    shape: LatentShape,
+    window: FrameWindow,
+    timestep: number,
+  ) {
+    const { partner, region } = this.#options;
+    const { height, width } = shape;
+    return partner?.ask({ region, part, window, timestep, height, width, sample });
+  }
+
+  #pass(
+    parts: readonly SharedPass["part"][],
+    sample: Float32Array,
+    shape: LatentShape,
+    window: FrameWindow,
+    timestep: number,
+  ): Promise<Float32Array> {
     const { positive, negative } = this.#prompts;
     const travels = positive.length > 1;
     const frames = travels ? window : window.slice(0, 1);
@@ -67,21 +132,7 @@ export class WindowPredictor {
       pooled: positive[0]?.conditioning.pooled ?? new Float32Array(0),
     };
     const uncond: Row = { context: concat(frames.map(() => negative.context)), pooled: negative.pooled };
-    const pass = (rows: readonly Row[]) => this.#pass(rows, frames.length, sample, shape, window, timestep);
-    if (!guided) return { cond: await pass([cond]), uncond: undefined };
-    if (this.#memory.halves) return { uncond: await pass([uncond]), cond: await pass([cond]) };
-    const both = await pass([uncond, cond]);
-    return { uncond: both.subarray(0, sample.length), cond: both.subarray(sample.length) };
-  }
-
-  #pass(
-    rows: readonly Row[],
-    contextRows: number,
-    sample: Float32Array,
-    shape: LatentShape,
-    window: FrameWindow,
-    timestep: number,
-  ): Promise<Float32Array> {
+    const rows = parts.map((part) => (part === "cond" ? cond : uncond));
     return this.#unet.predict({
       batch: rows.length,
       frames: window.length,
@@ -92,7 +143,7 @@ export class WindowPredictor {
       sample: concat(rows.map(() => sample)),
       timestep,
       context: concat(rows.map((row) => row.context)),
-      contextRows: rows.length * contextRows,
+      contextRows: rows.length * frames.length,
       tokens: this.#prompts.negative.tokens,
       pooled: concat(rows.map((row) => row.pooled)),
       lora: this.#lora(window),
@@ -100,7 +151,7 @@ export class WindowPredictor {
   }
 
   #lora(window: FrameWindow): Feeds {
-    const focus = this.#focus;
+    const { focus } = this.#options;
     const weights = this.#adapters.map(({ name, weight }) => {
       const factors = focus ? window.map((frame) => focus(frame)[name] ?? 1) : [1];
       // Hundredths keep the number of mixes small and are far below what can be seen.

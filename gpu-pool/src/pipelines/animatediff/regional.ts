@@ -1,6 +1,6 @@
 import type { ChosenCharacter } from "./characters.ts";
 import type { LatentShape } from "./latents.ts";
-import type { CharacterAdapter, Prediction, WindowPredictor } from "./predict.ts";
+import type { CharacterAdapter, Prediction, Predictor } from "./predict.ts";
 import type { FrameWindow } from "./windows.ts";
 
 /** Share of a region's width over which it fades into its neighbour, on each side of the border. */
@@ -10,10 +10,10 @@ const FADE = 0.25;
  * Keeps characters apart: each has its own vertical band of the picture, from left to right in the order chosen,
  * where only its LoRA acts, at the weight it has alone. Costs one UNet pass per character.
  */
-export class RegionalPredictor implements Pick<WindowPredictor, "predict"> {
-  readonly #predictors: readonly Pick<WindowPredictor, "predict">[];
+export class RegionalPredictor implements Predictor {
+  readonly #predictors: readonly Predictor[];
 
-  constructor(predictors: readonly Pick<WindowPredictor, "predict">[]) {
+  constructor(predictors: readonly Predictor[]) {
     this.#predictors = predictors;
   }
 

@@ -1,5 +1,5 @@
 import type { PackManifest, Warning } from "@cartoon/protos";
-import type { LoraAdapter } from "../../lora/index.ts";
+import type { AdapterFiles, LoraAdapter } from "../../lora/index.ts";
 import { Mt19937 } from "../../random/index.ts";
 import { breathe } from "./breathe.ts";
 import { type DenoiseState, decodeState, encodeState, settingsKey } from "./checkpoint.ts";
@@ -11,16 +11,18 @@ import { freeInit } from "./free-init.ts";
 import type { LatentShape } from "./latents.ts";
 import { isOutOfMemory, MemoryLadder } from "./memory.ts";
 import type { PictureModels } from "./models.ts";
-import { type CharacterAdapter, WindowPredictor } from "./predict.ts";
+import { type CharacterAdapter, type Predictor, WindowPredictor } from "./predict.ts";
 import { initialLatents, initialNoise } from "./prepare.ts";
 import { makePreview } from "./preview.ts";
 import { RegionalPredictor, soloAdapter } from "./regional.ts";
 import type { ResolvedClip } from "./settings.ts";
 import {
+  type ClipAssistant,
   ClipCanceled,
   type ClipResult,
   type ClipSettings,
   type GenerateOptions,
+  type PassPartner,
   type RgbFrames,
   type StageTiming,
 } from "./types.ts";
@@ -32,6 +34,8 @@ export interface PipelineParts {
   models: PictureModels;
   /** LoRAs by character name. */
   adapters: ReadonlyMap<string, LoraAdapter>;
+  /** LoRAs that come with requests. */
+  files: AdapterFiles;
   loadSeconds: number;
   /** Guidance in halves and one frame at a time in the VAE. */
   smallMemory: boolean;
@@ -50,6 +54,8 @@ export class Run {
   readonly #timings: StageTiming[] = [];
   readonly #warnings: Warning[];
   readonly #adapters: CharacterAdapter[];
+  /** LoRAs that act on the whole clip, in each of its regions. */
+  readonly #extra: readonly CharacterAdapter[];
   readonly #memory: MemoryLadder;
   #lastPreview = Number.NEGATIVE_INFINITY;
 
@@ -80,9 +86,10 @@ export class Run {
       size: [clip.width, clip.height],
     });
     this.#adapters = clip.characters.flatMap(({ manifest, weight }) => {
-      const adapter = parts.adapters.get(manifest.name);
+      const adapter = clip.cast?.byCharacter.get(manifest.name) ?? parts.adapters.get(manifest.name);
       return adapter ? [{ name: manifest.name, adapter, weight }] : [];
     });
+    this.#extra = clip.cast?.extra ?? [];
   }
 
   async timed<T>(stage: StageTiming["stage"], work: () => Promise<T>): Promise<T> {
@@ -95,7 +102,8 @@ export class Run {
   }
 
   async encode(): Promise<EncodedPrompts> {
-    const encoded = await encodePrompts(this.#parts.models, this.#clip, this.#adapters);
+    const adapters = [...this.#adapters, ...this.#extra];
+    const encoded = await encodePrompts(this.#parts.models, this.#clip, adapters);
     this.#warnings.push(...encoded.warnings);
     return encoded;
   }
@@ -127,18 +135,36 @@ export class Run {
     }
   }
 
-  #predictor(prompts: EncodedPrompts): Pick<WindowPredictor, "predict"> {
+  #predictor(prompts: EncodedPrompts): Predictor {
+    const regions = this.#regions(prompts, this.#options.partner);
+    const [only] = regions;
+    return regions.length === 1 && only ? only : new RegionalPredictor(regions);
+  }
+
+  /** A predictor for each character of a regional clip, one otherwise. */
+  #regions(prompts: EncodedPrompts, partner: PassPartner | undefined): WindowPredictor[] {
     const { models } = this.#parts;
     const { characters, blend } = this.#clip;
     const { focus } = this.#options;
-    const make = (adapters: CharacterAdapter[]) =>
-      new WindowPredictor(models, prompts, adapters, focus, this.#memory);
-    if (blend !== "regional" || this.#adapters.length < 2) return make(this.#adapters);
-    const regions = this.#adapters.map((adapter) => {
+    const make = (adapters: CharacterAdapter[], region: number) =>
+      new WindowPredictor(models, prompts, [...adapters, ...this.#extra], { focus, memory: this.#memory, partner, region });
+    if (blend !== "regional" || this.#adapters.length < 2) return [make(this.#adapters, 0)];
+    return this.#adapters.map((adapter, region) => {
       const character = characters.find(({ manifest }) => manifest.name === adapter.name);
-      return make([character ? soloAdapter(adapter, character) : adapter]);
+      return make([character ? soloAdapter(adapter, character) : adapter], region);
     });
-    return new RegionalPredictor(regions);
+  }
+
+  /** Does single passes of this clip for another copy of the models. */
+  async assistant(): Promise<ClipAssistant> {
+    const regions = this.#regions(await this.encode(), undefined);
+    return {
+      predict: (pass) => {
+        const predictor = regions[pass.region];
+        if (!predictor) throw new RangeError(`region ${pass.region} of ${regions.length}`);
+        return predictor.assist(pass, this.#shape);
+      },
+    };
   }
 
   #nextPass(state: DenoiseState, firstNoise: Float32Array): DenoiseState {

@@ -5,6 +5,7 @@ import {
   presetConfig,
   type Scheduler,
 } from "../../schedulers/index.ts";
+import type { LoadedCast } from "./cast.ts";
 import { addTriggers, type ChosenCharacter, chooseCharacters } from "./characters.ts";
 import type { ClipSettings } from "./types.ts";
 import type { WindowPlan } from "./windows.ts";
@@ -29,6 +30,8 @@ export interface ResolvedClip {
   quality: "full" | "fast";
   windows: WindowPlan;
   warnings: Warning[];
+  /** LoRAs that came with the request. */
+  cast?: LoadedCast;
 }
 
 /**

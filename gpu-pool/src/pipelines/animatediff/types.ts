@@ -1,4 +1,5 @@
 import type { CharacterManifest, ClipSpec, Warning } from "@cartoon/protos";
+import type { ClipCast } from "./cast.ts";
 
 /** Where and how the models run. */
 export interface LoadOptions {
@@ -14,6 +15,8 @@ export interface LoadOptions {
    * they work, the VAE one frame at a time.
    */
   smallMemory?: boolean;
+  /** The UNet takes LoRA matrices for convolutions too, whether the pack's own LoRAs need them or not. */
+  convolutions?: boolean;
 }
 
 /** What the model loaders need besides. */
@@ -57,6 +60,34 @@ export interface CheckpointOptions {
 /** A frame-by-frame weight of every character, for clips where the picture follows the speaker. */
 export type CharacterFocus = (frame: number) => Readonly<Record<string, number>>;
 
+/** One UNet pass of a clip over a context window: a half of a guided prediction, or one without guidance. */
+export interface SharedPass {
+  /** Which character's part of a regional clip; 0 otherwise. */
+  region: number;
+  part: "cond" | "uncond";
+  window: readonly number[];
+  timestep: number;
+  /** Of the latents. */
+  height: number;
+  width: number;
+  /** [channels, window frames, height, width], scaled for the model. */
+  sample: Float32Array;
+}
+
+/** Another copy of the models, on another device of the same type, that takes passes of a clip. */
+export interface PassPartner {
+  /**
+   * @returns the prediction, in the layout of the sample; undefined when nobody is there to ask. Rejects when the
+   * partner is lost: the pass is then done here.
+   */
+  ask(pass: SharedPass): Promise<Float32Array> | undefined;
+}
+
+/** Does passes of a clip that another copy of the models draws, with the same bytes. */
+export interface ClipAssistant {
+  predict(pass: SharedPass): Promise<Float32Array>;
+}
+
 export interface GenerateOptions {
   /** Checked before every step and every decode chunk; aborting throws {@link ClipCanceled}. */
   signal?: AbortSignal;
@@ -73,6 +104,9 @@ export interface GenerateOptions {
   focus?: CharacterFocus;
   /** First image of the clip and how much of it is redrawn (0 keeps it, 1 ignores it). */
   firstImage?: { image: RgbFrames; strength: number };
+  /** Guidance in two passes of half the size, whether memory is short or not: what a partner can take over. */
+  halves?: boolean;
+  partner?: PassPartner;
   /** FreeNoise-style initial noise for clips longer than one context window. Default: true for those. */
   freeNoise?: boolean;
   /** FreeInit refinement passes; 1 means off. */
@@ -103,7 +137,7 @@ export interface ClipResult {
 }
 
 /** Everything of a ClipSpec but what has a default in the pack may be left out. */
-export type ClipSettings = Pick<ClipSpec, "prompt" | "seed"> & Partial<ClipSpec>;
+export type ClipSettings = Pick<ClipSpec, "prompt" | "seed"> & Partial<ClipSpec> & { cast?: ClipCast };
 
 /** An AnimateDiff model in memory. One `generate` at a time. */
 export interface AnimateDiffPipeline {
@@ -115,6 +149,8 @@ export interface AnimateDiffPipeline {
    * @throws ClipCanceled when `signal` is aborted; ClipOutOfMemory when nothing smaller fits either; Error that names the field for settings that cannot be met.
    */
   generate(clip: ClipSettings, options?: GenerateOptions): Promise<ClipResult>;
+  /** Gets ready to do passes of a clip that is drawn elsewhere with the same settings. */
+  assist(clip: ClipSettings, options?: Pick<GenerateOptions, "focus">): Promise<ClipAssistant>;
   /** Frees the sessions. */
   close(): Promise<void>;
 }
