@@ -6,11 +6,13 @@ import postgres0002 from "../../migrations/postgres/0002_keys_and_usage.sql" wit
 import postgres0003 from "../../migrations/postgres/0003_webhooks.sql" with { type: "text" };
 import postgres0004 from "../../migrations/postgres/0004_nodes_and_characters.sql" with { type: "text" };
 import postgres0005 from "../../migrations/postgres/0005_characters_and_assets.sql" with { type: "text" };
+import postgres0006 from "../../migrations/postgres/0006_storyboards.sql" with { type: "text" };
 import sqlite0001 from "../../migrations/sqlite/0001_jobs.sql" with { type: "text" };
 import sqlite0002 from "../../migrations/sqlite/0002_keys_and_usage.sql" with { type: "text" };
 import sqlite0003 from "../../migrations/sqlite/0003_webhooks.sql" with { type: "text" };
 import sqlite0004 from "../../migrations/sqlite/0004_nodes_and_characters.sql" with { type: "text" };
 import sqlite0005 from "../../migrations/sqlite/0005_characters_and_assets.sql" with { type: "text" };
+import sqlite0006 from "../../migrations/sqlite/0006_storyboards.sql" with { type: "text" };
 import { VerbError } from "../errors.ts";
 
 const MIGRATIONS = {
@@ -20,6 +22,7 @@ const MIGRATIONS = {
     ["0003_webhooks", sqlite0003],
     ["0004_nodes_and_characters", sqlite0004],
     ["0005_characters_and_assets", sqlite0005],
+    ["0006_storyboards", sqlite0006],
   ],
   postgres: [
     ["0001_jobs", postgres0001],
@@ -27,6 +30,7 @@ const MIGRATIONS = {
     ["0003_webhooks", postgres0003],
     ["0004_nodes_and_characters", postgres0004],
     ["0005_characters_and_assets", postgres0005],
+    ["0006_storyboards", postgres0006],
   ],
 } as const;
 
