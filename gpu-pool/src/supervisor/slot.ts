@@ -1,4 +1,12 @@
-import type { Device, Part, RunnerJob, RunnerResult, RunnerSetup, Sharing, Spent } from "../runner/messages.ts";
+import type {
+  Device,
+  Part,
+  RunnerJob,
+  RunnerResult,
+  RunnerSetup,
+  Sharing,
+  Spent,
+} from "../runner/messages.ts";
 import { Lane } from "./lane.ts";
 import { Partnership } from "./partnership.ts";
 import { RunnerLost, type RunnerProcess, type RunOutcome } from "./runner-process.ts";
