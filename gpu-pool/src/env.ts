@@ -76,6 +76,22 @@ const Env = z.object({
   CARTOON_WORK_DIR: z.string().min(1).default(join(tmpdir(), "cartoon-work")),
   /** Folder for graph files built from the model configs. */
   CARTOON_CACHE_DIR: z.string().min(1).default(join(tmpdir(), "cartoon-cache")),
+  /** Folder for files that come with jobs (LoRAs, voice clips), by their hash; several nodes may share it. */
+  CARTOON_ASSET_DIR: z.string().min(1).default(join(tmpdir(), "cartoon-assets")),
+  /** Bytes that it may hold; the least recently used files go first. */
+  CARTOON_ASSET_CACHE_BYTES: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(20 * 1024 ** 3),
+  /** Bytes of one file that a request names by URL. */
+  CARTOON_MAX_LORA_BYTES: z.coerce
+    .number()
+    .int()
+    .min(1024)
+    .default(512 * 1024 ** 2),
+  /** HOST:PORT pairs on private networks that requests may name in URLs. */
+  CARTOON_FETCH_ALLOW: z.string().default("").transform(list),
   /** Seconds that running jobs get to end after SIGTERM before they are handed back. */
   CARTOON_DRAIN_SECONDS: z.coerce.number().min(0).max(3600).default(25),
   /** Edges that this node registers itself with, comma-separated origins; needs the token. */

@@ -4,13 +4,16 @@ import type { RenderSpec, Warning } from "@cartoon/protos";
 import type { Receipt } from "@cartoon/protos/gen/Receipt";
 import type { RunRequest__Output } from "@cartoon/protos/gen/RunRequest";
 import type { RunResponse } from "@cartoon/protos/gen/RunResponse";
+import { withRegistered } from "../assets/cast.ts";
+import type { AssetFetcher } from "../assets/fetch.ts";
 import { encodePreview, toWav } from "../media/index.ts";
 import type { Pack } from "../packs/index.ts";
 import type { ClipSigner } from "../provenance/sign-mp4.ts";
 import type { FromRunner, RunnerJob, Spent } from "../runner/messages.ts";
 import { readFloats } from "./artefacts.ts";
+import { type PreparedCast, prepareCast } from "./cast.ts";
 import { deliver } from "./deliver.ts";
-import { fetchState, fetchVoices } from "./inputs.ts";
+import { fetchState } from "./inputs.ts";
 import { type Plan, planRender, planSubstitute } from "./plan.ts";
 import { ProgressMeter, type Stage, type StageHistory } from "./progress-meter.ts";
 import type { Slot } from "./slot.ts";
@@ -30,6 +33,8 @@ export interface NodeFacts {
   /** Idle devices take passes of clips that others draw. */
   sharesJobs: boolean;
   history: StageHistory;
+  /** Brings LoRAs and voice clips here. */
+  assets: AssetFetcher;
 }
 
 export interface AttemptInput {
@@ -102,7 +107,8 @@ export class Attempt {
   async #work(): Promise<AttemptEvent> {
     const { spec, pack, slot, request, signal, emit, node } = this.input;
     signal.throwIfAborted();
-    const plan = planRender(spec, pack.manifest);
+    const manifest = withRegistered(pack.manifest, spec);
+    const plan = planRender(spec, manifest);
     for (const warning of [...this.input.warnings, ...plan.warnings]) this.#warn(warning);
     this.#meter = new ProgressMeter(
       {
@@ -112,7 +118,8 @@ export class Attempt {
       },
       node.history,
     );
-    const job = await this.#runnerJob(plan);
+    const cast = await prepareCast(this.input, plan, this.folder);
+    const job = await this.#runnerJob(plan, cast);
     if (!plan.clip) this.#accept(0);
     const outcome = await slot.run(job, (event) => this.#onEvent(event), signal);
     this.#release();
@@ -127,7 +134,8 @@ export class Attempt {
       plan,
       result: outcome.result,
       spec,
-      pack: pack.manifest,
+      pack: manifest,
+      loras: cast.loras,
       device: slot.device.kind,
       folder: this.folder,
       warnings: this.warnings,
@@ -141,9 +149,8 @@ export class Attempt {
     return { succeeded: { artefacts, receipt: this.receipt } };
   }
 
-  async #runnerJob(plan: Plan): Promise<RunnerJob> {
+  async #runnerJob(plan: Plan, cast: PreparedCast): Promise<RunnerJob> {
     const { request, pack, signal, emit } = this.input;
-    const references = plan.speech ? await fetchVoices(plan.speech, request, this.folder, signal) : [];
     const resume = await fetchState(request, this.folder, signal).catch((error: unknown) => {
       signal.throwIfAborted();
       emit({ log: { level: "warning", message: `starting anew: ${messageOf(error)}` } });
@@ -153,24 +160,26 @@ export class Attempt {
       run: `${request.job_id}/${request.fence}`,
       folder: this.folder,
       pack: pack.manifest.name,
-      clip: plan.clip,
-      substitute: this.#substitute(),
+      clip: plan.clip && cast.clip(plan.clip),
+      substitute: this.#substitute(cast),
       deterministic: this.input.spec.deterministic,
       shared: this.input.node.sharesJobs,
       speech: plan.speech,
       cast: plan.clip?.characters.map(({ name }) => name) ?? [],
       extend: plan.extend,
-      references,
+      references: cast.references,
+      characters: cast.characters,
       checkpointEvery: request.checkpoint?.put_url ? request.checkpoint.every_steps : 0,
       resume,
     };
   }
 
-  #substitute(): RunnerJob["substitute"] {
+  #substitute(cast: PreparedCast): RunnerJob["substitute"] {
     const { spec, pack, substitute } = this.input;
     if (!substitute || !spec.clip) return undefined;
-    const { clip, warnings } = planSubstitute(spec.clip, substitute.manifest, pack.manifest);
-    return { pack: substitute.manifest.name, clip, warnings };
+    const known = withRegistered(substitute.manifest, spec);
+    const { clip, warnings } = planSubstitute(spec.clip, known, withRegistered(pack.manifest, spec));
+    return { pack: substitute.manifest.name, clip: cast.clip(clip, true), warnings };
   }
 
   #accept(resumedStep: number): void {

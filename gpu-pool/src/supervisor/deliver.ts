@@ -7,6 +7,7 @@ import {
 } from "@cartoon/protos";
 import type { Artefact } from "@cartoon/protos/gen/Artefact";
 import type { RunRequest__Output } from "@cartoon/protos/gen/RunRequest";
+import type { LoraFile } from "../assets/cast.ts";
 import type { RunnerResult, StageTime } from "../runner/messages.ts";
 import { artefactWarnings, canMake, type Made, makeArtefact, openMaterial } from "./artefacts.ts";
 import type { AttemptEvent, NodeFacts } from "./attempt.ts";
@@ -20,6 +21,8 @@ export interface Delivery {
   spec: RenderSpec;
   plan: Plan;
   pack: PackManifest;
+  /** LoRAs that came with the request. */
+  loras: readonly LoraFile[];
   device: string;
   result: RunnerResult;
   folder: string;
@@ -54,9 +57,9 @@ export async function deliver(delivery: Delivery): Promise<Artefact[]> {
 }
 
 async function makeAll(delivery: Delivery, targets: Target[]): Promise<Made[]> {
-  const { node, request, spec, plan, pack, device, result, folder, warnings, signal } = delivery;
+  const { node, request, spec, plan, pack, loras, device, result, folder, warnings, signal } = delivery;
   const manifest: ManifestInput = {
-    ...{ spec, plan, pack, device, result, warnings },
+    ...{ spec, plan, pack, loras, device, result, warnings },
     jobId: request.job_id,
     version: node.version,
   };

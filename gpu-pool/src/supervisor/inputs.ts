@@ -1,7 +1,9 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { guardedFetch, type SpeechSpec } from "@cartoon/protos";
+import { GuardedFetchError, guardedFetch, type SpeechSpec } from "@cartoon/protos";
 import type { RunRequest__Output } from "@cartoon/protos/gen/RunRequest";
+import type { VoiceFile } from "../assets/cast.ts";
+import { decodeSound, SoundError } from "../media/index.ts";
 import type { RunnerJob } from "../runner/messages.ts";
 import { SpecError } from "./spec-from-wire.ts";
 import { sha256 } from "./upload.ts";
@@ -9,10 +11,18 @@ import { sha256 } from "./upload.ts";
 const MAX_VOICE_BYTES = 20_000_000;
 const MAX_STATE_BYTES = 1_000_000_000;
 
+export interface VoiceOptions {
+  folder: string;
+  ffmpeg: string;
+  /** Private hosts that users may name. */
+  allowHosts: readonly string[];
+  signal: AbortSignal;
+}
+
 /** `host:port` of every store that the request itself names: the edge chose them, so they may be private. */
-export function storeHosts({ uploads, checkpoint, inputs }: RunRequest__Output): string[] {
+export function storeHosts({ uploads, checkpoint, inputs, assets }: RunRequest__Output): string[] {
   const targets = uploads.map(({ put_url }) => put_url);
-  const sources = inputs.map(({ get_url }) => get_url);
+  const sources = [...inputs, ...assets].map(({ get_url }) => get_url);
   const urls = [...targets, ...sources, checkpoint?.put_url, checkpoint?.get_url];
   return urls.flatMap((text) => {
     if (!text || !URL.canParse(text)) return [];
@@ -23,29 +33,54 @@ export function storeHosts({ uploads, checkpoint, inputs }: RunRequest__Output):
   });
 }
 
-/** Fetches the voice prompts of a request. @throws SpecError naming the one that cannot be had */
+/**
+ * Fetches the voice prompts that a request names by URL, and decodes them.
+ * @throws SpecError naming the one that cannot be had or is no sound
+ */
 export async function fetchVoices(
   speech: SpeechSpec,
-  request: RunRequest__Output,
-  folder: string,
-  signal: AbortSignal,
+  { folder, ffmpeg, allowHosts, signal }: VoiceOptions,
 ): Promise<RunnerJob["references"]> {
-  const allowHosts = storeHosts(request);
   return Promise.all(
     speech.voices.map(async ({ character, audio_url, transcript }, i) => {
       const limits = { maxBytes: MAX_VOICE_BYTES, timeoutMs: 30_000, allowHosts, signal };
       const response = await guardedFetch(audio_url, limits).catch((error: unknown) => {
         signal.throwIfAborted();
-        throw new SpecError(
-          `speech.voices.${i}.audio_url: ${error instanceof Error ? error.message : String(error)}`,
-        );
+        if (!(error instanceof GuardedFetchError)) throw error;
+        throw new SpecError(`speech.voices.${i}.audio_url: ${error.message}`);
       });
       if (response.status !== 200)
         throw new SpecError(`speech.voices.${i}.audio_url: answered ${response.status}`);
-      const file = join(folder, `voice-${i}.wav`);
-      await writeFile(file, response.body);
+      const given = join(folder, `voice-${i}`);
+      await writeFile(given, response.body);
+      const file = await toWavFile(ffmpeg, given, `speech.voices.${i}.audio_url`, signal);
       return { character, file, transcript };
     }),
+  );
+}
+
+/** @throws SpecError naming the field of a clip that is no sound */
+async function toWavFile(ffmpeg: string, given: string, field: string, signal: AbortSignal): Promise<string> {
+  try {
+    await decodeSound(ffmpeg, given, `${given}.wav`, signal);
+    return `${given}.wav`;
+  } catch (error) {
+    if (error instanceof SoundError) throw new SpecError(`${field}: ${error.message}`);
+    throw error;
+  }
+}
+
+/** The reference clips of registered characters, decoded. @throws SpecError naming the character */
+export async function decodeVoices(
+  voices: readonly VoiceFile[],
+  { ffmpeg, signal }: Pick<VoiceOptions, "ffmpeg" | "signal">,
+): Promise<RunnerJob["references"]> {
+  return Promise.all(
+    voices.map(async ({ character, file, transcript }) => ({
+      character,
+      transcript,
+      file: await toWavFile(ffmpeg, file, `registered.${character}.voice`, signal),
+    })),
   );
 }
 

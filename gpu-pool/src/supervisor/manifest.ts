@@ -1,4 +1,5 @@
 import type { PackManifest, RenderSpec, Warning } from "@cartoon/protos";
+import type { LoraFile } from "../assets/cast.ts";
 import type { RunnerResult, StageTime } from "../runner/messages.ts";
 import { mouthLines } from "../speech/mouth.ts";
 import type { Plan } from "./plan.ts";
@@ -8,6 +9,8 @@ export interface ManifestInput {
   version: string;
   device: string;
   pack: PackManifest;
+  /** LoRAs that came with the request. */
+  loras: readonly LoraFile[];
   spec: RenderSpec;
   plan: Plan;
   result: RunnerResult;
@@ -18,7 +21,9 @@ export interface ManifestInput {
  * Everything that the pixels and the sound depend on: `spec` renders the same again, `used` says what became of
  * it. The same render gives the same text, so it may go into the MP4 without changing its bytes from run to run.
  */
-export function provenance({ version, device, pack, spec, plan, result, warnings }: ManifestInput) {
+export function provenance(input: ManifestInput) {
+  const { version, device, pack, loras, plan, result, warnings } = input;
+  const spec = settled(input.spec, loras);
   return {
     generator: "cartoon-animation-worker",
     version,
@@ -37,11 +42,38 @@ export function provenance({ version, device, pack, spec, plan, result, warnings
       mode: result.mode,
       scheduler: result.scheduler,
       characters: result.characters,
+      ...(loras.length > 0 ? { loras: loras.map(loraUsed) } : {}),
       frames: result.frames && { count: result.frames.count, fps: result.frames.fps },
       lines: result.speech?.lines,
     },
     warnings,
   };
+}
+
+const loraUsed = ({ field, character, sha256, weight }: LoraFile) => ({
+  ...{ field, sha256 },
+  ...(character === undefined ? { weight } : { character }),
+});
+
+/** LoRAs by URL with the hash of what the URL gave, and without credentials: the manifest goes wherever the clip goes. */
+function settled(spec: RenderSpec, files: readonly LoraFile[]): RenderSpec {
+  const { clip } = spec;
+  if (!clip?.loras) return spec;
+  const byUrl = files.filter(({ character }) => character === undefined);
+  const loras = clip.loras.map((lora, i) => ({
+    ...lora,
+    url: withoutSecrets(lora.url),
+    sha256: byUrl[i]?.sha256 ?? lora.sha256 ?? "",
+  }));
+  return { ...spec, clip: { ...clip, loras } };
+}
+
+const SECRET = /token|key|secret|sig|credential|password|auth|policy|expires/i;
+
+function withoutSecrets(text: string): string {
+  const url = new URL(text);
+  for (const name of [...url.searchParams.keys()]) if (SECRET.test(name)) url.searchParams.delete(name);
+  return url.href;
 }
 
 /** The manifest as an artefact: provenance with the job's id and the time that every stage took. */

@@ -5,6 +5,8 @@ import type { DescribeResponse } from "@cartoon/protos/gen/DescribeResponse";
 import type { RunRequest__Output } from "@cartoon/protos/gen/RunRequest";
 import { status as Code } from "@grpc/grpc-js";
 import packageJson from "../../package.json" with { type: "json" };
+import { AssetCache } from "../assets/cache.ts";
+import { AssetFetcher } from "../assets/fetch.ts";
 import type { NodeEnv } from "../env.ts";
 import { findFfmpeg } from "../media/index.ts";
 import { choosePack, listPacks, type Pack, type PackListing, substituteFor } from "../packs/index.ts";
@@ -57,6 +59,12 @@ export class Node {
       workDir: await openWorkDir(env.CARTOON_WORK_DIR),
       sharesJobs: sharesJobs(env),
       history: new Map(),
+      assets: new AssetFetcher({
+        cache: new AssetCache(env.CARTOON_ASSET_DIR, env.CARTOON_ASSET_CACHE_BYTES),
+        folder: env.CARTOON_ASSET_DIR,
+        maxBytes: env.CARTOON_MAX_LORA_BYTES,
+        allowHosts: env.CARTOON_FETCH_ALLOW,
+      }),
     };
     const folders = [first, ...others].map((pack) => pack.folder);
     const slots = env.CARTOON_DEVICES.map((device) => runnersOf(device, folders, env));

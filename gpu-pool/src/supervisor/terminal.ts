@@ -1,4 +1,5 @@
 import type { Receipt } from "@cartoon/protos/gen/Receipt";
+import { AssetError } from "../assets/fetch.ts";
 import { FfmpegKilled } from "../media/index.ts";
 import type { AttemptEvent } from "./attempt.ts";
 import { InputError } from "./join/inputs.ts";
@@ -31,6 +32,8 @@ export function terminalEvent(error: unknown, signal: AbortSignal, receipt: Rece
   });
   if (reason instanceof SpecError) return failed("invalid_spec", false);
   if (reason instanceof RunnerLost) return failed("runner_lost", true);
+  if (reason instanceof AssetError)
+    return failed(reason.retryable ? "inputs_unavailable" : "invalid_spec", reason.retryable);
   if (reason instanceof InputError) return failed("inputs_unavailable", true);
   if (reason instanceof UploadError) return failed("upload_failed", true);
   if (reason instanceof RunFailed) return failed(reason.code, reason.retryable);

@@ -14,7 +14,7 @@ export interface LoraSummary {
   layers: Partial<Record<LoraComponent, number>>;
   /** Largest rank. */
   rank: number;
-  /** Convolutions are among its layers (LoCon). */
+  /** Convolutions or time projections of the UNet are among its layers (LoCon). */
   convolutions: boolean;
   /** Tensors whose names are no LoRA's. */
   unknown: number;
@@ -24,6 +24,7 @@ export interface LoraSummary {
 export const MAX_LORA_HEADER_BYTES = 8 * 1024 * 1024;
 const MAX_TENSORS = 20_000;
 const MAX_RANK = 1024;
+const RESNET_PARTS = /resnets|time_emb_proj|emb_layers|in_layers|out_layers|skip_connection/;
 
 const shown = (keys: readonly string[]) =>
   `${keys
@@ -57,7 +58,8 @@ export function inspectLora(header: Uint8Array, fileSize: number): LoraSummary {
       const pair = pairs.get(at) ?? { component: name.component };
       pairs.set(at, { ...pair, [name.part === "A" ? "a" : "b"]: true });
       if (name.part === "A") rank = Math.max(rank, shape[0] ?? 0);
-      convolutions ||= shape.slice(2).some((size) => size > 1);
+      const isLoCon = shape.slice(2).some((size) => size > 1) || RESNET_PARTS.test(name.module);
+      convolutions ||= name.component === "unet" && isLoCon;
     }
   }
   if (refused.length > 0)

@@ -41,6 +41,8 @@ export interface DiaModel {
 export interface DacModel {
   readonly config: DacConfig;
   readonly decoder: Session;
+  /** False for weights of a decoder alone: no clip can become a voice prompt. */
+  readonly canEncode: boolean;
   encoder(): Promise<Session>;
   release(): Promise<void>;
 }
@@ -110,6 +112,9 @@ export async function loadDacModel(folder: string, options: DiaModelOptions): Pr
   return {
     config,
     decoder,
+    canEncode: ["conv1.weight", "conv1.weight_v", "conv1.parametrizations.weight.original1"].some((name) =>
+      weights.has(`encoder.${name}`),
+    ),
     encoder: () => {
       encoder ??= createSession(buildDacEncoder(config, weights), options.cacheDir, sessionOptions(options));
       return encoder;

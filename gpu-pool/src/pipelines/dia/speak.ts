@@ -35,12 +35,12 @@ export async function speak(
   const { settings } = setup;
   const warnings: Warning[] = [];
   const speakers = assignSpeakers(speech.lines, {
-    characters: setup.pack.manifest.characters,
+    characters: [...setup.pack.manifest.characters, ...(options.characters ?? [])],
     speakers: settings.speakers,
     cast: options.cast ?? [],
   });
   const chunks = plan(setup, speech, speakers, warnings);
-  const prompts = await voicePrompts(setup, options);
+  const prompts = await voicePrompts(setup, options, warnings);
   const encodeSeconds = (performance.now() - started) / 1000;
   const clock: ChunkClock = { generateSeconds: 0, codecSeconds: 0, frames: 0, retries: 0 };
   const assembly = await speakChunks(setup, { speech, chunks, prompts, clock, warnings }, options);
@@ -66,10 +66,17 @@ export async function speak(
 async function voicePrompts(
   { packPrompts, dac, settings }: SpeakerSetup,
   { references = [], signal }: SpeakOptions,
+  warnings: Warning[],
 ): Promise<Map<string, VoicePromptCodes>> {
   const prompts = new Map(packPrompts);
   for (const reference of references) {
     signal?.throwIfAborted();
+    if (!dac.canEncode) {
+      const rule = "the codec of this pack has no encoder, so that no clip can become a voice";
+      const field = `speech.voices.${reference.character}`;
+      warnings.push({ field, given: "a reference clip", used: "the voice that the model has", rule });
+      continue;
+    }
     const encoded = await encodeReference(dac, reference);
     prompts.set(reference.character, { ...encoded, transcript: modelText(settings, encoded.transcript) });
   }

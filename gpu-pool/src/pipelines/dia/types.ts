@@ -1,4 +1,4 @@
-import type { PackManifest } from "@cartoon/protos/pack-manifest";
+import type { CharacterManifest, PackManifest } from "@cartoon/protos/pack-manifest";
 import type { SpeechSpec, Warning } from "@cartoon/protos/render-spec";
 
 /** A pack on disk: its folder and its parsed `pack.json`. */
@@ -53,6 +53,8 @@ export interface SpeakOptions {
   readonly onAudio?: (audio: SpeechAudio) => void | Promise<void>;
   /** Characters of the clip in order: `S1` is the first, `S2` the second, where a line names none. */
   readonly cast?: readonly string[];
+  /** Characters beside those of the pack. */
+  readonly characters?: readonly CharacterManifest[];
   /** Reference clips sent with the request; they win over the pack's own. */
   readonly references?: readonly VoiceReference[];
 }

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { normaliseLoudness } from "../../speech/loudness.ts";
-import { readWav, resample } from "../../speech/read-wav.ts";
+import { readWav, resample, WavError, type WavSound } from "../../speech/read-wav.ts";
 import { tidySilence } from "../../speech/tidy.ts";
 import { encodeSamples } from "./codec.ts";
 import type { Codes } from "./delay-pattern.ts";
@@ -16,12 +16,18 @@ export interface VoicePromptCodes {
 
 const MAX_PROMPT_SECONDS = 12;
 
+/** A reference clip of the user's cannot be used. */
+export class VoiceClipError extends Error {
+  override readonly name = "VoiceClipError";
+}
+
 /**
  * Encodes a reference clip: mono, at the codec's rate, silence trimmed, at the loudness of speech.
- * @throws WavError; Error when nothing can be heard or the clip is too long
+ * @throws VoiceClipError naming the character: not WAV, nothing to be heard, or too long
  */
 export async function encodeReference(dac: DacModel, reference: VoiceReference): Promise<VoicePromptCodes> {
-  const { samples, sampleRate } = readWav(reference.wav);
+  const where = `voice of ${reference.character}`;
+  const { samples, sampleRate } = readClip(reference.wav, where);
   const rate = dac.config.sampleRate;
   const tidied = tidySilence(resample(samples, sampleRate, rate), rate, {
     leadSeconds: 0.02,
@@ -29,15 +35,23 @@ export async function encodeReference(dac: DacModel, reference: VoiceReference):
     pauseSeconds: 0.5,
   }).samples;
   const seconds = tidied.length / rate;
-  const where = `voice of ${reference.character}`;
-  if (seconds < 0.5) throw new Error(`${where}: the clip holds less than half a second of speech`);
+  if (seconds < 0.5) throw new VoiceClipError(`${where}: the clip holds less than half a second of speech`);
   if (seconds > MAX_PROMPT_SECONDS) {
-    throw new Error(
+    throw new VoiceClipError(
       `${where}: the clip has ${seconds.toFixed(1)} s of speech; at most ${MAX_PROMPT_SECONDS} s are used well`,
     );
   }
   const codes = await encodeSamples(dac, normaliseLoudness(tidied, rate));
   return { codes, transcript: reference.transcript.trim() };
+}
+
+function readClip(wav: Uint8Array, where: string): WavSound {
+  try {
+    return readWav(wav);
+  } catch (error) {
+    if (error instanceof WavError) throw new VoiceClipError(`${where}: ${error.message}`);
+    throw error;
+  }
 }
 
 /** Encodes a pack's own clip as it is: it was made for the model, level and pauses included. */
