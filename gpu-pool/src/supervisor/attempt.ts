@@ -48,6 +48,8 @@ export interface AttemptInput {
   substitute?: Pack;
   slot: Slot;
   emit: (event: AttemptEvent) => void;
+  /** The runner begins to draw. */
+  onDraw: () => void;
   signal: AbortSignal;
 }
 
@@ -191,8 +193,11 @@ export class Attempt {
 
   #onEvent(event: Extract<FromRunner, { run: string }>): void {
     if (this.input.signal.aborted) return;
-    if (event.type === "accepted") this.#accept(event.resumedStep);
-    else if (event.type === "progress") this.#onProgress(event.stage, event.done, event.total);
+    if (event.type === "accepted") {
+      this.input.onDraw();
+      this.#accept(event.resumedStep);
+    }
+    if (event.type === "progress") this.#onProgress(event.stage, event.done, event.total);
     else if (event.type === "warning") this.#warn(event.warning);
     else if (event.type === "log") this.input.emit({ log: { level: event.level, message: event.message } });
     else if (event.type === "preview") this.#track(this.#preview(event));

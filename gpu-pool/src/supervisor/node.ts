@@ -113,6 +113,7 @@ export class Node {
     const input = {
       ...{ node: this.facts, request, spec, pack, warnings, slot, emit },
       substitute: substituteFor(this.#listing, pack),
+      onDraw: () => this.pool.usage.drawsWith(slot, pack.manifest.name, spec.clip?.characters ?? []),
       signal: abort.signal,
     };
     const { join } = spec;

@@ -2,12 +2,14 @@ import type { NodeHealth } from "@cartoon/protos/gen/NodeHealth";
 import type { NodeStatus__Output } from "@cartoon/protos/gen/NodeStatus";
 import type { RunnerSetup } from "../runner/messages.ts";
 import { Slot } from "./slot.ts";
+import { UsageMeter } from "./usage.ts";
 
 type Health = Extract<NodeHealth, string>;
 
 /** The slots of a node and the health that follows from them. */
 export class Pool {
   readonly slots: Slot[];
+  readonly usage: UsageMeter;
   readonly #nodeId: string;
   readonly #listeners = new Set<(status: NodeStatus__Output) => void>();
   #draining = false;
@@ -16,6 +18,11 @@ export class Pool {
   /** @param slots the runners of each slot */
   constructor(nodeId: string, slots: RunnerSetup[][]) {
     this.#nodeId = nodeId;
+    this.usage = new UsageMeter({
+      devices: slots.flatMap(([first]) => first?.device ?? []),
+      pids: () => this.slots.flatMap(({ lanes }) => lanes.flatMap(({ pid }) => pid ?? [])),
+      onSample: () => this.#announce(),
+    });
     this.slots = [];
     for (const setups of slots) this.slots.push(new Slot(setups, () => this.#announce()));
   }
@@ -30,7 +37,7 @@ export class Pool {
       permits_free: this.#draining ? 0 : idle.length,
       warm: [...new Set(this.slots.flatMap(({ warm }) => warm))],
       detail: this.slots.find(({ detail }) => detail)?.detail ?? "",
-      usage: null,
+      usage: this.usage.read(),
     };
   }
 
@@ -85,6 +92,7 @@ export class Pool {
   }
 
   async close(): Promise<void> {
+    this.usage.close();
     await Promise.all(this.slots.map((slot) => slot.close()));
   }
 }

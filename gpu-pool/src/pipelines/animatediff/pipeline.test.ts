@@ -49,7 +49,7 @@ describe("a clip", () => {
       { name: "felfel", weight: 0.5 },
     ]);
     expect(one.frames.length).toBe(8 * 16 * 16 * 3);
-    expect(one.timings.map(({ stage }) => stage)).toEqual(["encode", "prepare", "denoise", "decode"]);
+    expect(one.timings.map(({ stage }) => stage)).toEqual(["encode", "prepare", "lora", "denoise", "decode"]);
     expect(same(one.frames, two.frames)).toBe(true);
     expect(same(one.frames, other.frames)).toBe(false);
   });

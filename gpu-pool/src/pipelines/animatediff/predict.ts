@@ -50,6 +50,8 @@ export interface PredictorOptions {
   partner: PassPartner | undefined;
   /** Which character's part of a regional clip; 0 otherwise. */
   region: number;
+  /** Told how long the LoRAs of a mix took to be put together. */
+  onLora?: (seconds: number) => void;
 }
 
 /** Runs the UNet on windows of a clip, with the prompts and character weights of the window's frames. */
@@ -162,7 +164,9 @@ export class WindowPredictor implements Predictor {
     const known = this.#mixes.get(key);
     if (known) return known;
     const mixed = this.#adapters.map(({ adapter }, i) => ({ adapter, weight: exact[i] ?? 0 }));
+    const started = performance.now();
     const feeds = joinAdapters("unet", this.#unet.loraTargets, mixed, { dtype: this.#unet.loraType });
+    if (mixed.length > 0) this.#options.onLora?.((performance.now() - started) / 1000);
     this.#mixes.set(key, feeds);
     return feeds;
   }

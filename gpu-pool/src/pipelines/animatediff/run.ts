@@ -52,6 +52,7 @@ export class Run {
   readonly #shape: LatentShape;
   readonly #key: string;
   readonly #timings: StageTiming[] = [];
+  #loraSeconds = 0;
   readonly #warnings: Warning[];
   readonly #adapters: CharacterAdapter[];
   /** LoRAs that act on the whole clip, in each of its regions. */
@@ -147,7 +148,12 @@ export class Run {
     const { characters, blend } = this.#clip;
     const { focus } = this.#options;
     const make = (adapters: CharacterAdapter[], region: number) =>
-      new WindowPredictor(models, prompts, [...adapters, ...this.#extra], { focus, memory: this.#memory, partner, region });
+      new WindowPredictor(models, prompts, [...adapters, ...this.#extra], {
+        ...{ focus, partner, region, memory: this.#memory },
+        onLora: (seconds) => {
+          this.#loraSeconds += seconds;
+        },
+      });
     if (blend !== "regional" || this.#adapters.length < 2) return [make(this.#adapters, 0)];
     return this.#adapters.map((adapter, region) => {
       const character = characters.find(({ manifest }) => manifest.name === adapter.name);
@@ -229,9 +235,18 @@ export class Run {
       scheduler: schedulerName,
       characters: characters.map(({ manifest, weight }) => ({ name: manifest.name, weight })),
       steps: this.#steps,
-      timings: this.#timings,
+      timings: this.#timings.flatMap((timing) => this.#withoutLora(timing)),
       warnings: this.#warnings,
     };
+  }
+
+  #withoutLora(timing: StageTiming): StageTiming[] {
+    const lora = this.#loraSeconds;
+    if (timing.stage !== "denoise" || lora === 0) return [timing];
+    return [
+      { stage: "lora", seconds: lora },
+      { stage: "denoise", seconds: timing.seconds - lora },
+    ];
   }
 
   get #stepsPerPass(): number {

@@ -114,7 +114,8 @@ export interface GenerateOptions {
 }
 
 export interface StageTiming {
-  stage: "encode" | "prepare" | "denoise" | "decode";
+  /** `lora` is the part of `denoise` in which LoRAs are put together; it is not counted there. */
+  stage: "encode" | "prepare" | "lora" | "denoise" | "decode";
   seconds: number;
 }
 
