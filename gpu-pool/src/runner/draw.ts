@@ -81,7 +81,7 @@ async function drawWith(
   const result = await pipeline.generate(clip, {
     signal,
     previewEverySeconds: PREVIEW_SECONDS,
-    halves: job.shared,
+    halves: job.shared ?? false,
     partner: job.shared ? partner : undefined,
     focus: lines && speakerFocus(clip, { lines }),
     onStep: async ({ step, steps }) => {

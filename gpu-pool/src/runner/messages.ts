@@ -80,7 +80,7 @@ export interface RunnerJob {
   /** Bit-stable results, at some cost in time on a GPU. */
   deterministic: boolean;
   /** Guidance always in two passes, so that another runner of the node can take one without changing a byte. */
-  shared: boolean;
+  shared?: boolean;
   /** Steps between two checkpoints; 0 writes none. */
   checkpointEvery: number;
   /** State file of an earlier attempt. */
