@@ -34,7 +34,7 @@ export function rendersOf(board: StoryboardRequest): RenderRequest[] {
 
 function renderOf(board: StoryboardRequest, shot: ShotRequest, seed: number): RenderRequest {
   const spoken = shot.dialogue !== undefined;
-  return {
+  return given({
     prompt: board.style === undefined ? shot.prompt : `${shot.prompt}, ${board.style}`,
     negative_prompt: shot.negative_prompt ?? board.negative_prompt,
     characters: shot.characters ?? board.characters,
@@ -45,7 +45,7 @@ function renderOf(board: StoryboardRequest, shot: ShotRequest, seed: number): Re
     // The join is made from picture and sound apart, with the captions beside them.
     output: {
       formats: spoken ? ["mp4", "wav", "poster"] : ["mp4", "poster"],
-      fit: shot.fit ?? board.output?.fit,
+      fit: shot.fit ?? board.output?.fit ?? "pingpong",
       captions: true,
     },
     seed: shot.seed ?? seed,
@@ -55,8 +55,12 @@ function renderOf(board: StoryboardRequest, shot: ShotRequest, seed: number): Re
     queue_ttl_seconds: board.queue_ttl_seconds,
     execution_timeout_seconds: board.execution_timeout_seconds,
     retention_seconds: board.retention_seconds,
-  };
+  });
 }
+
+/** Without what was not said: an absent field has a default, one that is undefined would hide it. */
+const given = <T extends object>(value: T): T =>
+  Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as T;
 
 /** The spec of the job that joins the shots. */
 export function joinSpecOf(

@@ -41,7 +41,13 @@ export async function submitStoryboard(
     ...first,
     ...{ webhook: request.webhook, metadata: request.metadata, destination: request.destination },
   };
-  const { spec: _, ...board } = toEnqueue(services, principal, common, { dialect: STORYBOARD, ...options }, cast);
+  const { spec: _, ...board } = toEnqueue(
+    services,
+    principal,
+    common,
+    { dialect: STORYBOARD, ...options },
+    cast,
+  );
   const specs = shots.map(({ spec }) => spec);
   return enqueueStoryboard(services.db, {
     board: {
@@ -56,7 +62,11 @@ export async function submitStoryboard(
   });
 }
 
-async function inShotOf<T>(request: StoryboardRequest, index: number, make: () => T | Promise<T>): Promise<T> {
+async function inShotOf<T>(
+  request: StoryboardRequest,
+  index: number,
+  make: () => T | Promise<T>,
+): Promise<T> {
   const shot = request.shots[index];
   try {
     return await make();

@@ -75,7 +75,8 @@ const events = createRoute({
   method: "get",
   path: "/v1/storyboards/{id}/events",
   operationId: "watchStoryboard",
-  summary: "Every event of a storyboard as server-sent events: `shot` for each change of a shot, then the join",
+  summary:
+    "Every event of a storyboard as server-sent events: `shot` for each change of a shot, then the join",
   tags,
   middleware: requireScope("read"),
   request: EventsRequest,
