@@ -94,7 +94,10 @@ const receipt = (done: number, total: number) => ({
   steps_done: done,
   steps_total: total,
   device_seconds: done * 0.1,
-  stages: [{ stage: "denoise", seconds: done * 0.1 }],
+  stages: ["lora", "denoise", "decode", "speech", "mux", "upload"].map((stage) => ({
+    stage,
+    seconds: stage === "denoise" ? done * 0.1 : 0.01,
+  })),
 });
 
 /** Plays a render through: progress, previews, checkpoints, artefacts; stops at a step when it is asked to. */
@@ -222,6 +225,11 @@ export class ScriptedNode {
 
   setHealth(health: NodeStatus["health"]): void {
     this.#status = { ...this.#status, health };
+    for (const call of this.#watchers) call.write({ status: this.#status });
+  }
+
+  setUsage(usage: NodeStatus["usage"]): void {
+    this.#status = { ...this.#status, usage };
     for (const call of this.#watchers) call.write({ status: this.#status });
   }
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { type Harness, startHarness } from "../../test/harness.ts";
+import { readFileSync } from "node:fs";
+import { type Harness, sleep, startHarness } from "../../test/harness.ts";
 
 let harness: Harness;
 beforeAll(async () => {
@@ -31,7 +32,8 @@ test("a render shows in the counters and histograms, and its waiting in the gaug
   expect(found.get('cartoon_jobs_total{outcome="succeeded"}')).toBe(1);
   expect(found.get('cartoon_jobs_total{outcome="failed"}')).toBe(0);
   expect(found.get("cartoon_queue_seconds_count")).toBe(1);
-  expect(found.get('cartoon_stage_seconds_count{stage="denoise"}')).toBe(1);
+  for (const stage of ["lora", "denoise", "vae", "tts", "mux", "upload"])
+    expect([stage, found.get(`cartoon_stage_seconds_count{stage="${stage}"}`)]).toEqual([stage, 1]);
   expect([...found.keys()].some((key) => key.startsWith('cartoon_step_seconds_count{shape="'))).toBe(true);
   expect(found.get("cartoon_device_seconds_total")).toBeGreaterThan(0);
   expect(found.get("cartoon_jobs_pending")).toBe(0);
@@ -39,6 +41,76 @@ test("a render shows in the counters and histograms, and its waiting in the gaug
   expect(found.get("cartoon_permits_free")).toBe(2);
   expect(found.get("cartoon_database_up")).toBe(1);
   expect(found.get("process_resident_memory_bytes")).toBeGreaterThan(1e6);
+});
+
+test("what a node measures of itself is shown, and nothing that it does not measure", async () => {
+  const usage = (gpus: { index: number; memory_used_bytes: number }[], lora_swaps: number) => ({
+    gpus: gpus.map((gpu) => ({ ...gpu, memory_total_bytes: 85_899_345_920, utilization: 0.5 })),
+    runner_memory_bytes: 123_456,
+    lora_swaps,
+  });
+  const shown = async (name: string) => {
+    await sleep(50);
+    return [...(await samples())].filter(([key]) => key.startsWith(`${name}{`));
+  };
+  expect(await shown("cartoon_gpu_memory_bytes")).toEqual([]);
+  expect(await shown("cartoon_lora_swaps_total")).toEqual([]);
+  harness.node.setUsage(usage([{ index: 1, memory_used_bytes: 4096 }], 3));
+  expect(await shown("cartoon_gpu_memory_bytes")).toEqual([
+    ['cartoon_gpu_memory_bytes{node="scripted",gpu="1"}', 4096],
+  ]);
+  expect(await shown("cartoon_gpu_utilization")).toEqual([
+    ['cartoon_gpu_utilization{node="scripted",gpu="1"}', 0.5],
+  ]);
+  expect(await shown("cartoon_lora_swaps_total")).toEqual([['cartoon_lora_swaps_total{node="scripted"}', 3]]);
+  expect(await shown("cartoon_runner_memory_bytes")).toEqual([
+    ['cartoon_runner_memory_bytes{node="scripted"}', 123_456],
+  ]);
+  harness.node.setUsage(usage([], 4));
+  expect(await shown("cartoon_gpu_memory_bytes")).toEqual([]);
+  expect(await shown("cartoon_lora_swaps_total")).toEqual([['cartoon_lora_swaps_total{node="scripted"}', 4]]);
+});
+
+// Names that users have dashboards for: every one is there, and the handbook says where Triton's went.
+const NAMES = {
+  cartoon_jobs_total: ["outcome"],
+  cartoon_jobs_pending: [],
+  cartoon_queue_seconds: [],
+  cartoon_stage_seconds: ["stage"],
+  cartoon_step_seconds: ["shape"],
+  cartoon_lora_swaps_total: ["node"],
+  cartoon_gpu_memory_bytes: ["node", "gpu"],
+};
+const TRITON = [
+  "nv_inference_request_success",
+  "nv_inference_request_failure",
+  "nv_inference_count",
+  "nv_inference_exec_count",
+  "nv_inference_pending_request_count",
+  "nv_inference_request_duration_us",
+  "nv_inference_queue_duration_us",
+  "nv_inference_compute_input_duration_us",
+  "nv_inference_compute_infer_duration_us",
+  "nv_inference_compute_output_duration_us",
+  "nv_gpu_utilization",
+  "nv_gpu_memory_used_bytes",
+];
+
+test("the names are those that dashboards know, and the handbook lists every one", async () => {
+  const text = String((await harness.call("GET", "/metrics")).body);
+  const declared = [...text.matchAll(/^# TYPE (\w+) /gm)].map(([, name]) => name ?? "");
+  for (const name of Object.keys(NAMES)) expect(declared).toContain(name);
+  const handbook = readFileSync(new URL("../../../docs/operations.md", import.meta.url), "utf8");
+  for (const [name, labels] of Object.entries(NAMES))
+    expect(handbook).toContain(`\`${name}${labels.length > 0 ? `{${labels.join(",")}}` : ""}\``);
+  for (const name of declared.filter((one) => one.startsWith("cartoon_"))) expect(handbook).toContain(name);
+  const table = handbook.slice(handbook.indexOf("| Triton |")).split("\n");
+  for (const name of TRITON) {
+    const row = table.find((line) => line.split("|")[1]?.includes(name));
+    const ours = [...(row?.split("|")[2] ?? "").matchAll(/cartoon_\w+/g)].map(([one]) => one);
+    expect([name, ours.length > 0]).toEqual([name, true]);
+    for (const one of ours) expect(declared).toContain(one.replace(/_count$/, ""));
+  }
 });
 
 test("requests are counted under their route, whatever the id", async () => {

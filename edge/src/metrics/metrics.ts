@@ -9,6 +9,8 @@ const REQUEST_BUCKETS = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 const QUEUE_BUCKETS = [0.01, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 1_800, 7_200];
 const STAGE_BUCKETS = [0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 180, 600, 1_800];
 const STEP_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+/** Stages under the names that dashboards know. */
+const STAGE_LABELS: Readonly<Record<string, string>> = { decode: "vae", speech: "tts" };
 /** Shapes that get a label of their own; a client must not be able to make labels without end. */
 const MAX_SHAPES = 64;
 
@@ -83,7 +85,8 @@ export class Metrics {
     if (job.status !== "succeeded") return;
     if (job.startedAt !== null && job.completedAt !== null)
       this.#run.observe(Math.max(0, job.completedAt - job.startedAt) / 1000);
-    for (const { stage, seconds } of job.receipt?.stages ?? []) this.#stage.observe({ stage }, seconds);
+    for (const { stage, seconds } of job.receipt?.stages ?? [])
+      this.#stage.observe({ stage: STAGE_LABELS[stage] ?? stage }, seconds);
     const denoise = job.receipt?.stages.find(({ stage }) => stage === "denoise");
     const steps = job.receipt?.stepsDone ?? 0;
     if (denoise && steps > 0) this.#step.observe({ shape: this.#shapeOf(job) }, denoise.seconds / steps);

@@ -1,11 +1,12 @@
 import { type Database, type QueueLoad, queueLoad } from "@cartoon/db";
 import { Gauge, type Registry } from "prom-client";
+import { addUsageMetrics, type MeasuredNode } from "./usage.ts";
 
 /** Where the gauges look at the moment of a scrape. */
 export interface StateSources {
   db: Database;
   nodes: {
-    readonly nodes: readonly { health: string }[];
+    readonly nodes: readonly (MeasuredNode & { health: string })[];
     readonly freePermits: number;
     readonly permits: number;
   };
@@ -63,4 +64,5 @@ export function addStateMetrics(registry: Registry, { db, nodes, dispatcher }: S
   gauge("cartoon_permits_free", "Jobs that the nodes could take at once", () => nodes.freePermits);
   gauge("cartoon_permits", "Jobs that the serving nodes run at most", () => nodes.permits);
   gauge("cartoon_attempts_running", "Attempts that this edge follows", () => dispatcher.running);
+  addUsageMetrics(registry, () => nodes.nodes);
 }
