@@ -37,6 +37,7 @@ const job = {
     references: [],
     checkpointEvery: 0,
     deterministic: false,
+    shared: false,
   },
   speech: {
     lines: Array.from({ length: 10 }, () => turn).flat(),

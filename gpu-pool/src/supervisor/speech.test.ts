@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import type { DescribeResponse__Output } from "@cartoon/protos/gen/DescribeResponse";
 import { readWav } from "../speech/read-wav.ts";
 import {
   clip,
@@ -80,6 +81,22 @@ test("the manifest has each line's mouth in the frames of the clip", async () =>
     expect(levels).toHaveLength(Math.max(1, Math.ceil(end * clip.fps) - frame));
     for (const level of levels) expect(level).toBeWithin(0, 1.001);
   }
+});
+
+test("fit extend draws a moving picture for all of a dialogue, beyond the frames that the pack draws by itself", async () => {
+  const spec = { clip: { ...clip, num_inference_steps: 1, fps: 30 }, speech: dialogue };
+  const outcome = await render("long", { ...spec, output: { ...output, fit: "extend" } });
+  expect(last(outcome)?.event).toBe("succeeded");
+  const { used } = JSON.parse(new TextDecoder().decode(node.store.objects.get("long/manifest.json")));
+  const { samples, sampleRate } = readWav(node.store.objects.get("long/speech.wav") ?? new Uint8Array());
+  expect(used.frames.count).toBe(Math.ceil((samples.length / sampleRate) * 30));
+  const { packs } = await new Promise<DescribeResponse__Output>((resolve, reject) => {
+    node.client.describe({}, (error, value) => (value ? resolve(value) : reject(error)));
+  });
+  const { picture } = JSON.parse(packs[0]?.manifest_json ?? "{}");
+  expect(used.frames.count).toBeGreaterThan(picture.frames.max);
+  const mp4 = last(outcome)?.succeeded?.artefacts.find(({ name }) => name === "clip.mp4");
+  expect(mp4?.seconds).toBeCloseTo(used.frames.count / 30, 6);
 });
 
 test("Stop while it speaks ends the attempt, and nothing is heard of it any more", async () => {

@@ -206,6 +206,19 @@ describe("options", () => {
     expect(same(none.frames, even.frames)).toBe(false);
   });
 
+  test("a focus that changes inside one window moves every frame by itself", async () => {
+    const once = { ...clip, num_frames: 8, num_inference_steps: 1 };
+    const temo = { temo: 1.6, felfel: 0.4 };
+    const felfel = { temo: 0.4, felfel: 1.6 };
+    const first = await pipeline.generate(once, { focus: () => temo });
+    const second = await pipeline.generate(once, { focus: () => felfel });
+    const turn = await pipeline.generate(once, { focus: (frame) => (frame < 4 ? temo : felfel) });
+    const half = turn.frames.length / 2;
+    expect(same(first.frames, second.frames)).toBe(false);
+    expect(same(turn.frames.subarray(0, half), first.frames.subarray(0, half))).toBe(true);
+    expect(same(turn.frames.subarray(half), second.frames.subarray(half))).toBe(true);
+  });
+
   test("prompt travel: the same prompt at every key frame changes nothing, another one does", async () => {
     const plain = await pipeline.generate(clip);
     const travel = (prompt: string) =>

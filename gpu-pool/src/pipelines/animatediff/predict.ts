@@ -2,6 +2,7 @@ import { joinAdapters, type WeightedAdapter } from "../../lora/index.ts";
 import type { Feeds } from "../../onnx/session.ts";
 import { breathe } from "./breathe.ts";
 import { contextAt, type EncodedPrompts } from "./encode.ts";
+import { blendMixes, focusMixes, type Mix } from "./focus-mixes.ts";
 import type { LatentShape } from "./latents.ts";
 import type { MemoryLadder } from "./memory.ts";
 import type { PictureModels, Unet } from "./models.ts";
@@ -119,7 +120,7 @@ export class WindowPredictor implements Predictor {
     return partner?.ask({ region, part, window, timestep, height, width, sample });
   }
 
-  #pass(
+  async #pass(
     parts: readonly SharedPass["part"][],
     sample: Float32Array,
     shape: LatentShape,
@@ -135,7 +136,7 @@ export class WindowPredictor implements Predictor {
     };
     const uncond: Row = { context: concat(frames.map(() => negative.context)), pooled: negative.pooled };
     const rows = parts.map((part) => (part === "cond" ? cond : uncond));
-    return this.#unet.predict({
+    const pass = {
       batch: rows.length,
       frames: window.length,
       height: shape.height,
@@ -148,22 +149,30 @@ export class WindowPredictor implements Predictor {
       contextRows: rows.length * frames.length,
       tokens: this.#prompts.negative.tokens,
       pooled: concat(rows.map((row) => row.pooled)),
-      lora: this.#lora(window),
-    });
+    };
+    const mixes = this.#mixesOf(window);
+    const outputs: Float32Array[] = [];
+    for (const { weights } of mixes)
+      outputs.push(await this.#unet.predict({ ...pass, lora: this.#lora(weights) }));
+    return blendMixes(outputs, mixes, shape.height * shape.width);
   }
 
-  #lora(window: FrameWindow): Feeds {
+  #mixesOf(window: FrameWindow): Mix[] {
     const { focus } = this.#options;
-    const weights = this.#adapters.map(({ name, weight }) => {
-      const factors = focus ? window.map((frame) => focus(frame)[name] ?? 1) : [1];
-      // Hundredths keep the number of mixes small and are far below what can be seen.
-      return Math.round((100 * weight * factors.reduce((a, b) => a + b, 0)) / factors.length) / 100;
-    });
-    const exact = focus ? weights : this.#adapters.map(({ weight }) => weight);
-    const key = exact.join(" ");
+    if (!focus) return [{ weights: this.#adapters.map(({ weight }) => weight), shares: [1] }];
+    return focusMixes(
+      window.map((frame) => {
+        const factors = focus(frame);
+        return this.#adapters.map(({ name, weight }) => weight * (factors[name] ?? 1));
+      }),
+    );
+  }
+
+  #lora(weights: readonly number[]): Feeds {
+    const key = weights.join(" ");
     const known = this.#mixes.get(key);
     if (known) return known;
-    const mixed = this.#adapters.map(({ adapter }, i) => ({ adapter, weight: exact[i] ?? 0 }));
+    const mixed = this.#adapters.map(({ adapter }, i) => ({ adapter, weight: weights[i] ?? 0 }));
     const started = performance.now();
     const feeds = joinAdapters("unet", this.#unet.loraTargets, mixed, { dtype: this.#unet.loraType });
     if (mixed.length > 0) this.#options.onLora?.((performance.now() - started) / 1000);

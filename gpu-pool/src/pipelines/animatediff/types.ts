@@ -100,7 +100,7 @@ export interface GenerateOptions {
   /** Called for every chunk of finished frames in order, so that encoding can begin while the rest is decoded. */
   onFrames?: (chunk: RgbFrames, firstFrame: number) => void | Promise<void>;
   checkpoint?: CheckpointOptions;
-  /** Multiplies the characters' weights per frame; averaged over a context window. */
+  /** Multiplies the characters' weights per frame. A window over which they change takes a UNet pass more, or several. */
   focus?: CharacterFocus;
   /** First image of the clip and how much of it is redrawn (0 keeps it, 1 ignores it). */
   firstImage?: { image: RgbFrames; strength: number };
