@@ -84,19 +84,19 @@ test("the manifest has each line's mouth in the frames of the clip", async () =>
 });
 
 test("fit extend draws a moving picture for all of a dialogue, beyond the frames that the pack draws by itself", async () => {
-  const spec = { clip: { ...clip, num_inference_steps: 1, fps: 30 }, speech: dialogue };
+  const spec = { clip: { ...clip, num_inference_steps: 1, fps: 60 }, speech: dialogue };
   const outcome = await render("long", { ...spec, output: { ...output, fit: "extend" } });
   expect(last(outcome)?.event).toBe("succeeded");
   const { used } = JSON.parse(new TextDecoder().decode(node.store.objects.get("long/manifest.json")));
   const { samples, sampleRate } = readWav(node.store.objects.get("long/speech.wav") ?? new Uint8Array());
-  expect(used.frames.count).toBe(Math.ceil((samples.length / sampleRate) * 30));
+  expect(used.frames.count).toBe(Math.ceil((samples.length / sampleRate) * 60));
   const { packs } = await new Promise<DescribeResponse__Output>((resolve, reject) => {
     node.client.describe({}, (error, value) => (value ? resolve(value) : reject(error)));
   });
   const { picture } = JSON.parse(packs[0]?.manifest_json ?? "{}");
   expect(used.frames.count).toBeGreaterThan(picture.frames.max);
   const mp4 = last(outcome)?.succeeded?.artefacts.find(({ name }) => name === "clip.mp4");
-  expect(mp4?.seconds).toBeCloseTo(used.frames.count / 30, 6);
+  expect(mp4?.seconds).toBeCloseTo(used.frames.count / 60, 6);
 });
 
 test("Stop while it speaks ends the attempt, and nothing is heard of it any more", async () => {
