@@ -11,6 +11,7 @@ import { node } from "./commands/node.ts";
 import { render } from "./commands/render.ts";
 import { runpod, worker } from "./commands/runpod.ts";
 import { api, web } from "./commands/serve.ts";
+import { storyboard } from "./commands/storyboard.ts";
 
 /** Every command of the launcher. */
 export const main: CommandDef = defineCommand({
@@ -20,7 +21,21 @@ export const main: CommandDef = defineCommand({
     description: "Prompt and dialogue in, a talking two-character cartoon out.",
   },
   subCommands: {
-    ...{ web, api, worker, node, render, "demo-gui": demoGui, models, keys, certs, doctor, runpod, bench },
+    ...{
+      web,
+      api,
+      worker,
+      node,
+      render,
+      storyboard,
+      "demo-gui": demoGui,
+      models,
+      keys,
+      certs,
+      doctor,
+      runpod,
+      bench,
+    },
     completion: completionOf(() => main),
   },
 });

@@ -22,6 +22,10 @@ export const EXAMPLES: Record<string, readonly string[]> = {
     'cartoon render "temo waves" --seed 7 --frames 48 --size 1024x1024 --all',
     "cartoon render --manifest moon.manifest.json -o again.mp4",
   ],
+  storyboard: [
+    "cartoon storyboard board.json -o day.mp4 --all",
+    "cartoon storyboard - -o day.mp4 < board.json",
+  ],
   "demo-gui": ["cartoon demo-gui --port 7861"],
   models: ["cartoon models list", "cartoon models pull sdxl"],
   "models pull": [

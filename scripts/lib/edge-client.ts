@@ -27,6 +27,28 @@ const Render = z.object({
 });
 export type Render = z.infer<typeof Render>;
 
+const Storyboard = Render.pick({
+  id: true,
+  status: true,
+  progress: true,
+  warnings: true,
+  results: true,
+}).extend({
+  stage: z.string(),
+  shots_done: z.number(),
+  shots: z.array(
+    z.object({
+      status: z.string(),
+      stage: z.string(),
+      step: z.number(),
+      steps: z.number(),
+      warnings: z.array(Warning),
+    }),
+  ),
+  error: Render.shape.error,
+});
+export type Storyboard = z.infer<typeof Storyboard>;
+
 export interface RenderEvent {
   type: string;
   data: Record<string, unknown>;
@@ -42,6 +64,7 @@ export class EdgeError extends Error {
   }
 }
 
+const LOOK_MS = 300;
 const ENDED = new Set(["succeeded", "failed", "canceled", "timed_out"]);
 
 /** A client of the edge's native API. */
@@ -72,6 +95,36 @@ export class EdgeClient {
 
   async cancel(id: string): Promise<void> {
     await this.#call(`/v1/renders/${id}/cancel`, { method: "POST" });
+  }
+
+  async submitStoryboard(board: unknown): Promise<Storyboard> {
+    const response = await this.#call("/v1/storyboards", { method: "POST", body: JSON.stringify(board) });
+    return Storyboard.parse(await response.json());
+  }
+
+  async cancelStoryboard(id: string): Promise<void> {
+    await this.#call(`/v1/storyboards/${id}/cancel`, { method: "POST" });
+  }
+
+  /** Looks at a storyboard until it has ended, through broken connections. */
+  async watchStoryboard(
+    id: string,
+    onLook: (storyboard: Storyboard) => void,
+    signal?: AbortSignal,
+  ): Promise<Storyboard> {
+    for (;;) {
+      signal?.throwIfAborted();
+      try {
+        const response = await this.#call(`/v1/storyboards/${id}`, { signal });
+        const storyboard = Storyboard.parse(await response.json());
+        onLook(storyboard);
+        if (ENDED.has(storyboard.status)) return storyboard;
+      } catch (error) {
+        signal?.throwIfAborted();
+        if (error instanceof EdgeError) throw error;
+      }
+      await Bun.sleep(LOOK_MS);
+    }
   }
 
   /** Bytes of a result, through its signed URL. */

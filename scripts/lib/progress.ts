@@ -1,5 +1,5 @@
 import { Presets, SingleBar } from "cli-progress";
-import type { EdgeClient, Render, RenderEvent } from "./edge-client.ts";
+import type { EdgeClient, Render, RenderEvent, Storyboard } from "./edge-client.ts";
 
 const STAGES: Record<string, string> = {
   queued: "waiting",
@@ -11,8 +11,8 @@ const STAGES: Record<string, string> = {
   upload: "storing",
 };
 
-/** Follows a render with a bar on the terminal; plain lines where there is none. */
-export async function followWithBar(client: EdgeClient, id: string, signal?: AbortSignal): Promise<Render> {
+/** A bar on the terminal; plain lines where there is none. */
+function newBar(): SingleBar {
   const bar = new SingleBar(
     {
       format: "{bar} {percentage}%  {stage} {detail}",
@@ -25,6 +25,40 @@ export async function followWithBar(client: EdgeClient, id: string, signal?: Abo
     Presets.shades_classic,
   );
   bar.start(100, 0, { stage: STAGES.queued, detail: "" });
+  return bar;
+}
+
+/** Follows a storyboard with a bar: shots done, and what the others are at. */
+export async function storyboardWithBar(
+  client: EdgeClient,
+  id: string,
+  signal?: AbortSignal,
+): Promise<Storyboard> {
+  const bar = newBar();
+  try {
+    const done = await client.watchStoryboard(id, (one) => showShots(bar, one), signal);
+    if (done.status === "succeeded") bar.update(100, { stage: "done", detail: "" });
+    return done;
+  } finally {
+    bar.stop();
+  }
+}
+
+function showShots(bar: SingleBar, { stage, progress, shots, shots_done }: Storyboard): void {
+  const busy = shots.flatMap((shot, i) => {
+    if (shot.status !== "running") return [];
+    const step = shot.stage === "denoise" ? ` ${shot.step}/${shot.steps}` : "";
+    return [`shot ${i + 1} ${STAGES[shot.stage] ?? shot.stage}${step}`];
+  });
+  bar.update(Math.floor(progress * 100), {
+    stage: stage === "join" ? "joining" : `${shots_done}/${shots.length} shots`,
+    detail: stage === "join" ? "" : busy.join(", "),
+  });
+}
+
+/** Follows a render with a bar. */
+export async function followWithBar(client: EdgeClient, id: string, signal?: AbortSignal): Promise<Render> {
+  const bar = newBar();
   try {
     const render = await client.follow(id, (event) => show(bar, event), signal);
     if (render.status === "succeeded") bar.update(100, { stage: "done", detail: "" });

@@ -14,7 +14,7 @@ export interface Saved {
  */
 export async function saveResults(
   client: EdgeClient,
-  render: Render,
+  render: Pick<Render, "results">,
   output: string,
   all: boolean,
 ): Promise<Saved[]> {

@@ -1,13 +1,12 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { readFile } from "node:fs/promises";
+import { relative } from "node:path";
 import { defineCommand } from "citty";
 import { z } from "zod";
-import { EdgeClient, type Render } from "../../lib/edge-client.ts";
+import type { EdgeClient, Render } from "../../lib/edge-client.ts";
 import { followWithBar, size } from "../../lib/progress.ts";
 import { saveResults } from "../../lib/save.ts";
-import { nodeReady, startStack } from "../../lib/stack.ts";
-import { aborted, EXIT, Interrupted, interruption, UsageError } from "../exit.ts";
+import { EXIT, Interrupted, UsageError } from "../exit.ts";
+import { EDGE_ARGS, withEdge } from "../with-edge.ts";
 
 const args = {
   prompt: { type: "positional", description: "What the clip shows", required: false },
@@ -29,9 +28,7 @@ const args = {
   fit: { type: "string", description: "pingpong, loop, hold, trim, pad or extend" },
   pack: { type: "string", description: "Model pack" },
   manifest: { type: "string", description: "Render again what a manifest.json describes" },
-  url: { type: "string", description: "An edge that runs already; default: one is started for this render" },
-  key: { type: "string", description: "API key for it; default: CARTOON_API_KEY" },
-  debug: { type: "boolean", description: "Show the logs of edge and node" },
+  ...EDGE_ARGS,
 } as const;
 
 interface RenderArgs {
@@ -115,17 +112,8 @@ export const render = defineCommand({
   args,
   async run({ args }) {
     const request = await requestOf(args);
-    const signal = interruption();
-    const folder = args.url ? undefined : await mkdtemp(join(tmpdir(), "cartoon-render-"));
-    const stack = folder
-      ? await startStack({ host: "127.0.0.1", port: 0, dataDir: folder, verbose: args.debug })
-      : undefined;
-    try {
-      const url = args.url ?? stack?.url ?? "";
-      const failed = stack?.failed ?? aborted(signal);
-      if (stack) await Promise.race([nodeReady(url), failed, aborted(signal)]);
-      const client = new EdgeClient(url, args.key ?? process.env.CARTOON_API_KEY);
-      const done = await Promise.race([renderAt(client, request, signal), failed]);
+    return withEdge(args, async (client, signal) => {
+      const done = await renderAt(client, request, signal);
       if (done.status !== "succeeded") throw new Error(done.error?.message ?? `the render is ${done.status}`);
       for (const { field, given, used, rule } of done.warnings)
         console.error(`note: ${field} ${given} → ${used} (${rule})`);
@@ -133,9 +121,6 @@ export const render = defineCommand({
         console.log(`${relative(process.cwd(), path)}  ${size(bytes)}`);
       }
       return EXIT.ok;
-    } finally {
-      await stack?.stop();
-      if (folder) await rm(folder, { recursive: true, force: true });
-    }
+    });
   },
 });
