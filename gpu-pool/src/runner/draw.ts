@@ -1,7 +1,12 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ClipSpec } from "@cartoon/protos";
-import { ClipOutOfMemory, type ClipResult, isOutOfMemory } from "../pipelines/animatediff/index.ts";
+import {
+  ClipOutOfMemory,
+  type ClipResult,
+  isOutOfMemory,
+  MOST_FRAMES,
+} from "../pipelines/animatediff/index.ts";
 import { breathe, type JobContext } from "./context.ts";
 import { speakerFocus } from "./focus.ts";
 import type { RunnerResult, Spoken } from "./messages.ts";
@@ -69,7 +74,7 @@ async function drawWith(
   const { job, spent, send, signal, device, partner } = context;
   const { run } = job;
   const { pipeline, pack, mode } = await loaded(context, name, asked);
-  const clip = job.extend && spoken ? extended(context, asked, spoken) : asked;
+  const clip: ExtendedClip = job.extend && spoken ? extended(context, asked, spoken) : asked;
   const lines = clip.speaker_focus > 0 ? spoken?.lines : undefined;
   const guidancePasses = job.shared || mode.memory === "small" ? 2 : 1;
   const used = { ...mode, guidancePasses } as const;
@@ -119,18 +124,17 @@ async function drawWith(
   return { ...(await saveFrames(job.folder, result)), mode: used, pack: { name, version } };
 }
 
-/** The most frames of a render; a pack's own limit is for clips that nobody waits for the speech of. */
-const MOST_FRAMES = 1024;
+type ExtendedClip = ClipSpec & { extended?: boolean };
 
 /** As many frames as the dialogue lasts, drawn in context windows. */
-function extended({ job, send }: JobContext, clip: ClipSpec, { seconds }: Spoken): ClipSpec {
+function extended({ job, send }: JobContext, clip: ClipSpec, { seconds }: Spoken): ExtendedClip {
   const wanted = Math.max(clip.num_frames, Math.ceil(seconds * clip.fps));
   if (wanted > MOST_FRAMES) {
     const rule = `a clip has at most ${MOST_FRAMES} frames; it begins again while the dialogue goes on`;
     const frames = { given: `${wanted} frames`, used: `${MOST_FRAMES} frames` };
     send({ type: "warning", run: job.run, warning: { field: "output.fit", ...frames, rule } });
   }
-  return { ...clip, num_frames: Math.min(wanted, MOST_FRAMES) };
+  return { ...clip, num_frames: Math.min(wanted, MOST_FRAMES), extended: true };
 }
 
 async function openState({ job, send }: JobContext, digest: Buffer) {

@@ -7,7 +7,7 @@ import {
 } from "../../schedulers/index.ts";
 import type { LoadedCast } from "./cast.ts";
 import { addTriggers, type ChosenCharacter, chooseCharacters } from "./characters.ts";
-import type { ClipSettings } from "./types.ts";
+import { type ClipSettings, MOST_FRAMES } from "./types.ts";
 import type { WindowPlan } from "./windows.ts";
 
 /** A clip with every open point settled for one pack. */
@@ -57,7 +57,8 @@ export function resolveClip(
   });
   warnings.push(...trigger.warnings);
   const [width, height] = chooseSize(picture, clip, warnings);
-  const frames = clamp("num_frames", clip.num_frames ?? picture.frames.default, picture.frames, warnings);
+  const frameLimits = clip.extended ? { ...picture.frames, max: MOST_FRAMES } : picture.frames;
+  const frames = clamp("num_frames", clip.num_frames ?? picture.frames.default, frameLimits, warnings);
   const steps = clamp(
     "num_inference_steps",
     clip.num_inference_steps ?? picture.steps.default,

@@ -138,7 +138,15 @@ export interface ClipResult {
 }
 
 /** Everything of a ClipSpec but what has a default in the pack may be left out. */
-export type ClipSettings = Pick<ClipSpec, "prompt" | "seed"> & Partial<ClipSpec> & { cast?: ClipCast };
+export type ClipSettings = Pick<ClipSpec, "prompt" | "seed"> &
+  Partial<ClipSpec> & {
+    cast?: ClipCast;
+    /** The clip lasts as long as its dialogue, with up to {@link MOST_FRAMES} whatever the pack's own limit is. */
+    extended?: boolean;
+  };
+
+/** The most frames of a clip. */
+export const MOST_FRAMES = 1024;
 
 /** An AnimateDiff model in memory. One `generate` at a time. */
 export interface AnimateDiffPipeline {
