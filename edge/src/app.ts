@@ -22,6 +22,8 @@ import type { Services } from "./services.ts";
 import { traceRequests } from "./tracing/middleware.ts";
 
 const BODY_TIMEOUT_MS = 30_000;
+/** Routes that take files and keep them to a limit of their own. */
+const UPLOADS = new Set(["/gradio_api/upload"]);
 const EXPOSED = [
   "etag",
   "location",
@@ -50,7 +52,7 @@ export function createApp(services: Services): App {
   registerStore(app, services.store, config.maxUploadBytes);
   // Files of characters have limits of their own, and are read once it is known whose they are.
   const limitBody = bodyLimit({ maxBytes: config.maxBodyBytes, timeoutMs: BODY_TIMEOUT_MS });
-  app.use((c, next) => (isCharacterUpload(c.req) ? next() : limitBody(c, next)));
+  app.use((c, next) => (isCharacterUpload(c.req) || UPLOADS.has(c.req.path) ? next() : limitBody(c, next)));
   app.use(authenticate(config, services.db));
   app.use(rateLimit(config, services.db));
 

@@ -39,7 +39,11 @@ else {
       purged: { removed: 0, status: "completed" },
       api: ["/animation", "/combined", "/voice"],
       predict: { seed: 9, video: start },
+      upload: { seed: 4, audio: expect.any(String) },
     });
+    const voices = h.node.runs.flatMap((one) => one.request.spec?.speech?.voices ?? []);
+    expect(voices).toMatchObject([{ character: "temo", transcript: "Good day." }]);
+    expect((await fetch(voices[0]?.audio_url ?? "")).headers.get("content-length")).toBe("16044");
     expect(seen.stream_last).toContain("mp4");
   }, 60_000);
 

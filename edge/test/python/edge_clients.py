@@ -2,10 +2,12 @@
 
 import json
 import sys
+import tempfile
 import time
+import wave
 
 import runpod
-from gradio_client import Client
+from gradio_client import Client, handle_file
 
 url = sys.argv[1]
 seen = {}
@@ -34,4 +36,19 @@ client = Client(url, verbose=False)
 seen["api"] = sorted(client.view_api(return_format="dict")["named_endpoints"].keys())
 gif, video, status = client.predict(character="felfel", prompt="felfel jumps", seed=9, api_name="/animation")
 seen["predict"] = {"seed": status["seed"], "video": open(video if isinstance(video, str) else video["video"], "rb").read()[:4].decode("latin1")}
+
+with tempfile.NamedTemporaryFile(suffix=".wav") as clip:
+    with wave.open(clip, "wb") as sound:
+        sound.setparams((1, 2, 8000, 0, "NONE", ""))
+        sound.writeframes(bytes(16000))
+    audio, status = client.predict(
+        character="temo",
+        dialogue_text="Hello!",
+        seed=4,
+        voice_clip=handle_file(clip.name),
+        voice_transcript="Good day.",
+        voice_character="temo",
+        api_name="/voice",
+    )
+seen["upload"] = {"seed": status["seed"], "audio": open(audio, "rb").read()[:4].decode("latin1")}
 print(json.dumps(seen))

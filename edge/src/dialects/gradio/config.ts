@@ -3,7 +3,11 @@ import type { Component, GradioFunction } from "./functions.ts";
 const FILE = {
   title: "FileData",
   type: "object",
-  properties: { path: { type: "string" }, url: { type: "string" } },
+  properties: {
+    path: { type: "string" },
+    url: { type: "string" },
+    meta: { type: "object", default: { _type: "gradio.FileData" } },
+  },
 };
 
 const COMPONENTS: Record<Component["type"], { schema: object; python: string; gradio: string }> = {

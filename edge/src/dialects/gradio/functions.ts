@@ -68,6 +68,17 @@ export function gradioFunctions(pack: PackManifest): GradioFunction[] {
   const prompt = text("prompt", "Prompt");
   const negative = text("negative_prompt", "Negative prompt", "");
   const dialogue = text("dialogue_text", "Dialogue");
+  const voiceClip: Component[] = [
+    { name: "voice_clip", label: "Voice clip", type: "audio", value: null },
+    text("voice_transcript", "What is said in the clip", ""),
+    {
+      name: "voice_character",
+      label: "Who speaks with this voice",
+      type: "dropdown",
+      value: names[0] ?? "",
+      choices: names,
+    },
+  ];
   return [
     {
       apiName: "animation",
@@ -78,13 +89,13 @@ export function gradioFunctions(pack: PackManifest): GradioFunction[] {
     {
       apiName: "voice",
       task: "tts",
-      inputs: [character, dialogue, SEED, ...VOICE],
+      inputs: [character, dialogue, SEED, ...VOICE, ...voiceClip],
       outputs: [AUDIO, STATUS],
     },
     {
       apiName: "combined",
       task: "combined",
-      inputs: [character, prompt, dialogue, negative, SEED, ...PICTURE, ...VOICE],
+      inputs: [character, prompt, dialogue, negative, SEED, ...PICTURE, ...VOICE, ...voiceClip],
       outputs: [GIF, VIDEO, AUDIO, STATUS],
     },
   ];

@@ -7,6 +7,7 @@ import { validationError } from "../../errors/from-zod.ts";
 import { toApiError } from "../../errors/problem.ts";
 import { ApiError } from "../../errors/table.ts";
 import { type App, type AppEnv, createRouter } from "../../hono.ts";
+import { bodyLimit } from "../../middleware/body-limit.ts";
 import { principalOf, requireScope } from "../../middleware/require-scope.ts";
 import { eventStream } from "../../renders/sse.ts";
 import { publicId } from "../../renders/view.ts";
@@ -18,6 +19,7 @@ import { type GradioFunction, gradioFunctions } from "./functions.ts";
 import { jobMessages } from "./messages.ts";
 import { failureText, outputData } from "./output.ts";
 import { GradioSessions, type SessionJob } from "./sessions.ts";
+import { keepUploads, MAX_UPLOAD_BYTES, uploadUrl, voiceOf } from "./uploads.ts";
 
 const Call = z.object({ data: z.array(z.unknown()).max(64).default([]) });
 const Join = Call.extend({
@@ -25,6 +27,7 @@ const Join = Call.extend({
   api_name: z.string().optional(),
   session_hash: z.string().min(1).max(128),
 });
+const UPLOAD_TIMEOUT_MS = 120_000;
 const Session = z.string().min(1).max(128);
 
 /** Gradio's API, for `@gradio/client`, `gradio_client` and plain `/gradio_api/call`. */
@@ -106,8 +109,23 @@ export function registerGradio(app: App, services: Services): void {
     return c.json({ success: true });
   });
 
+  api.post(
+    "/upload",
+    requireScope("render"),
+    bodyLimit({ maxBytes: MAX_UPLOAD_BYTES, timeoutMs: UPLOAD_TIMEOUT_MS }),
+    async (c) => {
+      const form = await c.req.formData().catch(() => {
+        throw new ApiError("invalid_request", "a multipart form with files is needed");
+      });
+      return c.json(await keepUploads(services, principalOf(c), form));
+    },
+  );
+
   api.get("/:file{file=.+}", requireScope("read"), async (c) => {
-    const [id = "", name = ""] = c.req.param("file").slice("file=".length).split("/");
+    const path = c.req.param("file").slice("file=".length);
+    const upload = await uploadUrl(services, principalOf(c), path, c.get("origin"));
+    if (upload !== undefined) return c.redirect(upload, 302);
+    const [id = "", name = ""] = path.split("/");
     const job = await getJob(services.db, { tenant: principalOf(c).tenant }, id);
     const url = (await resultUrls(services, job, c.get("origin")))[name as ArtefactName];
     if (url === undefined) throw new ApiError("not_found", "no such file");
@@ -145,14 +163,17 @@ async function submit(
   fn: GradioFunction,
   data: unknown[],
 ): Promise<string> {
-  const input = Object.fromEntries(
+  const principal = principalOf(c);
+  const given = Object.fromEntries(
     fn.inputs.map((component, index) => [component.name, data[index] ?? component.value]),
   );
+  const voice = await voiceOf(services, principal, given);
+  const { voice_clip, voice_transcript, voice_character, ...input } = given;
   const { job } = await submitInput(
     services,
-    principalOf(c),
+    principal,
     { ...input, task_type: fn.task },
-    { dialect: "gradio" },
+    { dialect: "gradio", voices: voice && [voice] },
   );
   return publicId(job);
 }

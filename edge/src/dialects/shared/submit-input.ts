@@ -1,4 +1,5 @@
 import type { Enqueued } from "@cartoon/db";
+import type { SpeechSpec } from "@cartoon/protos";
 import type { Principal } from "../../auth/principal.ts";
 import { packOf } from "../../characters/pack-of.ts";
 import type { RenderRequest } from "../../renders/request.ts";
@@ -12,6 +13,8 @@ export interface InputOptions extends SubmitOptions {
   contract?: Contract;
   /** What the envelope around the input asks for: priority, time-outs, webhook. */
   envelope?: Partial<RenderRequest>;
+  /** Reference clips for voices, beside what v5's fields can say. */
+  voices?: SpeechSpec["voices"];
 }
 
 /** Submits a job whose input has v5's field names, as RunPod, Cog, fal and Gradio requests do. */
@@ -21,14 +24,14 @@ export async function submitInput(
   input: unknown,
   options: InputOptions,
 ): Promise<Enqueued> {
-  const { contract = V6, envelope, ...rest } = options;
+  const { contract = V6, envelope, voices, ...rest } = options;
   const task = taskOf(input);
   const { request, warnings } = parseV5(input, task, contract, await packOf(services, principal.tenant));
   const extras = { ...rest.extras, task, input };
   return submitRender(
     services,
     principal,
-    { ...request, ...envelope },
+    { ...request, ...(voices ? { speech: { ...request.speech, voices } } : {}), ...envelope },
     { ...rest, extras, warnings: [...(rest.warnings ?? []), ...warnings] },
   );
 }
