@@ -1,8 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { channelOptions, JobService, jobPackageDefinition } from "@cartoon/protos";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
-import { ReflectionService } from "@grpc/reflection";
-import { HealthImplementation } from "grpc-health-check";
 import type { EdgeConfig } from "../env.ts";
 import type { LinkOptions } from "../renders/view.ts";
 import type { Services } from "../services.ts";
@@ -28,10 +26,13 @@ async function credentials(grpc: NonNullable<EdgeConfig["grpc"]>): Promise<Serve
 export async function startRpc(services: Services, links: () => LinkOptions): Promise<RpcServer | undefined> {
   const { grpc, host } = services.config;
   if (!grpc) return undefined;
+  // Most edges have no gRPC server: they need no memory for these.
+  const { ReflectionService } = await import("@grpc/reflection");
+  const { HealthImplementation } = await import("grpc-health-check");
   const server = new Server({ ...channelOptions, "grpc.max_receive_message_length": MAX_MESSAGE_BYTES });
   server.addService(JobService.service, jobServiceHandlers(services, links));
   new HealthImplementation({ "": "SERVING", [SERVICE]: "SERVING" }).addToServer(server);
-  new ReflectionService(jobPackageDefinition).addToServer(server);
+  new ReflectionService(jobPackageDefinition()).addToServer(server);
   const security = await credentials(grpc);
   const address = `${host.includes(":") ? `[${host}]` : host}:${grpc.port}`;
   const port = await new Promise<number>((resolve, reject) => {
