@@ -10,6 +10,8 @@ export interface JobContext {
   spent: SpentMeter;
   device: "cpu" | "cuda";
   signal: AbortSignal;
+  /** Aborted when the run is to end with what it has: the frames as they stand, no speech that is not done. */
+  finish: AbortSignal;
   partner: Partner;
   send: (message: FromRunner) => void;
 }

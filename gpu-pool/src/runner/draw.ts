@@ -71,7 +71,7 @@ async function drawWith(
   asked: ClipSpec,
   spoken?: Spoken,
 ): Promise<RunnerResult> {
-  const { job, spent, send, signal, device, partner } = context;
+  const { job, spent, send, signal, finish, device, partner } = context;
   const { run } = job;
   const { pipeline, pack, mode } = await loaded(context, name, asked);
   const clip: ExtendedClip = job.extend && spoken ? extended(context, asked, spoken) : asked;
@@ -84,7 +84,7 @@ async function drawWith(
   if (job.shared) send({ type: "share", run, sharing: { run, pack: name, clip, lines, mode } });
   let checkpoints = 0;
   const result = await pipeline.generate(clip, {
-    signal,
+    ...{ signal, finish },
     previewEverySeconds: PREVIEW_SECONDS,
     halves: job.shared ?? false,
     partner: job.shared ? partner : undefined,

@@ -14,7 +14,7 @@ const send = (message: FromRunner): void => {
 
 let models: Models | undefined;
 let setup: RunnerSetup | undefined;
-let current: { run: string; abort: AbortController; partner: Partner } | undefined;
+let current: { run: string; abort: AbortController; finish: AbortController; partner: Partner } | undefined;
 /** Whose clip this runner takes passes of, while it has nothing of its own to do. */
 let assisting: { run: string; assistant: Promise<ClipAssistant> } | undefined;
 
@@ -33,12 +33,14 @@ async function run(job: RunnerJob): Promise<void> {
   const spent = new SpentMeter(job.clip?.num_inference_steps ?? 0);
   const abort = new AbortController();
   const partner = new Partner(job.run, job.folder, send);
-  current = { run: job.run, abort, partner };
+  const finish = new AbortController();
+  current = { run: job.run, abort, finish, partner };
   assisting = undefined;
   try {
     if (!models || !setup) throw new Error("the runner is not ready");
     const device = setup.device.kind;
-    const result = await runJob({ job, models, spent, device, signal: abort.signal, partner, send });
+    const signals = { signal: abort.signal, finish: finish.signal };
+    const result = await runJob({ job, models, spent, device, ...signals, partner, send });
     send({ type: "done", run: job.run, result, spent: spent.read() });
   } catch (error) {
     if (abort.signal.aborted) send({ type: "canceled", run: job.run, spent: spent.read() });
@@ -93,6 +95,7 @@ process.on("message", (message: ToRunner) => {
   if (message.type === "setup") void start(message.setup);
   else if (message.type === "run") void run(message.job);
   else if (message.type === "cancel" && current?.run === message.run) current.abort.abort();
+  else if (message.type === "finish" && current?.run === message.run) current.finish.abort();
   else if (message.type === "partner" && current?.run === message.run) current.partner.there = message.there;
   else if (message.type === "passed" && current?.run === message.run)
     current.partner.answered(message.answer);

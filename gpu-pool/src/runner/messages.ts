@@ -99,6 +99,8 @@ export type ToRunner =
   | { type: "setup"; setup: RunnerSetup }
   | { type: "run"; job: RunnerJob }
   | { type: "cancel"; run: string }
+  /** End with what there is; the result may lack frames or speech. */
+  | { type: "finish"; run: string }
   /** Whether another runner takes passes of this run. */
   | { type: "partner"; run: string; there: boolean }
   | { type: "passed"; run: string; answer: PassAnswer }

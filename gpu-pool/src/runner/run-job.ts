@@ -10,7 +10,9 @@ import type { LoadedVoice } from "./models.ts";
 export async function runJob(context: JobContext): Promise<RunnerResult> {
   const { job, models } = context;
   await models.keepOnly(job.pack);
-  const early = job.speech && pictureFollowsSpeech(job) ? await speak(context) : undefined;
+  const follows = pictureFollowsSpeech(job);
+  const early = follows ? await speak(context) : undefined;
+  if (follows && !early) return {};
   // Loaded first, so that the memory it takes is known when the picture's is planned.
   if (job.speech) await loaded(context);
   const drawn = job.clip ? await draw(context, early ?? job.spoken) : {};
@@ -33,8 +35,11 @@ async function loaded({ job, models, spent, send }: JobContext): Promise<LoadedV
   return voice;
 }
 
-async function speak(context: JobContext): Promise<SpeechFile> {
-  const { job, spent, send, signal } = context;
+/** @returns undefined when the run is to end with what it has */
+async function speak(context: JobContext): Promise<SpeechFile | undefined> {
+  const { job, spent, send, finish } = context;
+  if (finish.aborted) return undefined;
+  const signal = AbortSignal.any([context.signal, finish]);
   const { run } = job;
   if (!job.speech) throw new Error("the job has no speech");
   const { voice } = await loaded(context);
@@ -66,6 +71,9 @@ async function speak(context: JobContext): Promise<SpeechFile> {
     });
     for (const warning of speech.warnings) send({ type: "warning", run, warning });
     return await saveSpeech(job, speech);
+  } catch (error) {
+    if (finish.aborted && !context.signal.aborted) return undefined;
+    throw error;
   } finally {
     spent.add("speech", (performance.now() - started) / 1000);
   }

@@ -113,7 +113,7 @@ export class Attachment {
     write: (message: AttachRequest) => void,
   ): void {
     if (run) void this.#run(call, run, runs, write);
-    if (stop) write({ call, stop: { found: this.#options.node.stop(stop.job_id, stop.fence) } });
+    if (stop) write({ call, stop: { found: this.#options.node.stop(stop) } });
     if (cancel) runs.get(call)?.abort();
   }
 

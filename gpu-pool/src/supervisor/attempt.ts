@@ -12,7 +12,7 @@ import type { ClipSigner } from "../provenance/sign-mp4.ts";
 import type { FromRunner, RunnerJob, Spent } from "../runner/messages.ts";
 import { readFloats } from "./artefacts.ts";
 import { type PreparedCast, prepareCast } from "./cast.ts";
-import { deliver } from "./deliver.ts";
+import { type Delivery, deliver, deliverPartial } from "./deliver.ts";
 import { fetchState } from "./inputs.ts";
 import { type Plan, planRender, planSubstitute } from "./plan.ts";
 import { ProgressMeter, type Stage, type StageHistory } from "./progress-meter.ts";
@@ -66,6 +66,10 @@ export class Attempt {
   #spent: Spent = NOTHING;
   #accepted = false;
   #released = false;
+  /** Where `finish` finds the attempt; before and after there is nothing to show. */
+  #phase: "drawing" | "delivering" | undefined;
+  /** Aborted when the attempt is to end with what it has. */
+  readonly #finish = new AbortController();
   #told: { stage?: Stage; at: number } = { at: 0 };
 
   constructor(input: AttemptInput) {
@@ -100,6 +104,23 @@ export class Attempt {
     }
   }
 
+  /**
+   * Ends the attempt with a clip of the frames as they stand, and then as canceled.
+   * @returns false when there is nothing to make a clip of
+   */
+  finish(): boolean {
+    if (this.#finish.signal.aborted) return true;
+    if (!this.#phase || this.input.request.partial_uploads.length === 0) return false;
+    this.#finish.abort();
+    if (this.#phase === "drawing") this.input.slot.finish(this.#runId);
+    return true;
+  }
+
+  get #runId(): string {
+    const { job_id, fence } = this.input.request;
+    return `${job_id}/${fence}`;
+  }
+
   /** Once only: by the second time the slot may be another attempt's. */
   #release(): void {
     if (!this.#released) this.input.slot.release();
@@ -123,14 +144,19 @@ export class Attempt {
     const cast = await prepareCast(this.input, plan, this.folder);
     const job = await this.#runnerJob(plan, cast);
     if (!plan.clip) this.#accept(0);
-    const outcome = await slot.run(job, (event) => this.#onEvent(event), signal);
+    this.#phase = plan.clip ? "drawing" : undefined;
+    const outcome = await slot
+      .run(job, (event) => this.#onEvent(event), signal)
+      .finally(() => {
+        this.#phase = undefined;
+      });
     this.#release();
     this.#spent = outcome.spent;
     signal.throwIfAborted();
     if (outcome.type === "canceled") throw new AttemptStopped("canceled");
     if (outcome.type === "failed") throw new RunFailed(outcome.code, outcome.message, outcome.retryable);
     await Promise.allSettled(this.#pending);
-    const artefacts = await deliver({
+    return this.#deliver({
       node,
       request,
       plan,
@@ -148,7 +174,24 @@ export class Attempt {
       emit,
       signal,
     });
-    return { succeeded: { artefacts, receipt: this.receipt } };
+  }
+
+  async #deliver(delivery: Delivery): Promise<AttemptEvent> {
+    const { signal } = delivery;
+    const finish = this.#finish.signal;
+    if (!finish.aborted) {
+      this.#phase = delivery.result.frames ? "delivering" : undefined;
+      try {
+        const artefacts = await deliver({ ...delivery, signal: AbortSignal.any([signal, finish]) });
+        return { succeeded: { artefacts, receipt: this.receipt } };
+      } catch (error) {
+        if (signal.aborted || !finish.aborted) throw error;
+      } finally {
+        this.#phase = undefined;
+      }
+    }
+    const artefacts = await deliverPartial(delivery);
+    return { canceled: { artefacts, receipt: this.receipt } };
   }
 
   async #runnerJob(plan: Plan, cast: PreparedCast): Promise<RunnerJob> {
@@ -159,7 +202,7 @@ export class Attempt {
       return undefined;
     });
     return {
-      run: `${request.job_id}/${request.fence}`,
+      run: this.#runId,
       folder: this.folder,
       pack: pack.manifest.name,
       clip: plan.clip && cast.clip(plan.clip),

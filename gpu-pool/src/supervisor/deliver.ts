@@ -1,3 +1,5 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
 import {
   ARTEFACTS,
   type ArtefactName,
@@ -54,6 +56,22 @@ export async function deliver(delivery: Delivery): Promise<Artefact[]> {
   const artefacts = await uploadAll(delivery, targets, made);
   delivery.timed("upload", (performance.now() - muxed) / 1000);
   return artefacts;
+}
+
+/** A clip and a poster of the frames as they stand. What fails here is told and left out: the job is canceled anyway. */
+export async function deliverPartial(delivery: Delivery): Promise<Artefact[]> {
+  const { request, result, emit, signal } = delivery;
+  if (!result.frames) return [];
+  const folder = join(delivery.folder, "partial");
+  try {
+    await mkdir(folder, { recursive: true });
+    return await deliver({ ...delivery, folder, request: { ...request, uploads: request.partial_uploads } });
+  } catch (error) {
+    signal.throwIfAborted();
+    const message = `no partial clip: ${error instanceof Error ? error.message : String(error)}`;
+    emit({ log: { level: "warning", message } });
+    return [];
+  }
 }
 
 async function makeAll(delivery: Delivery, targets: Target[]): Promise<Made[]> {

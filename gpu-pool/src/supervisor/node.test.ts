@@ -196,6 +196,76 @@ describe("stopping", () => {
     expect(receipt?.steps_done).toBeLessThan(50);
     expect(receipt?.device_seconds).toBeGreaterThan(0);
   });
+  const partialTargets = (job: string) =>
+    ["clip.mp4", "poster.png"].map((name) => ({
+      name,
+      put_url: `${node.store.origin}/${job}/partial-${name}`,
+      content_type: "",
+      headers: {},
+    }));
+  const stopPartly = (job_id: string) =>
+    new Promise<boolean>((resolve) =>
+      node.client.stop({ job_id, fence: 1, partial: true }, (_error, value) =>
+        resolve(Boolean(value?.found)),
+      ),
+    );
+
+  test("Stop with `partial` makes a clip and a poster of the frames as they stand, and ends as canceled", async () => {
+    const found: Promise<boolean>[] = [];
+    const more = { partial_uploads: partialTargets("partly") };
+    const outcome = await run(
+      node.client,
+      request("partly", { clip: longClip, speech }, more),
+      ({ progress }) => {
+        if (progress?.step === 3) found.push(stopPartly("partly"));
+      },
+    );
+    expect(new Set(await Promise.all(found))).toEqual(new Set([true]));
+    const { receipt, artefacts } = last(outcome)?.canceled ?? {};
+    expect(receipt?.steps_done).toBeGreaterThanOrEqual(3);
+    expect(receipt?.steps_done).toBeLessThan(50);
+    expect(receipt?.device_seconds).toBeGreaterThan(0);
+    expect(receipt?.stages.map(({ stage }) => stage)).toEqual(
+      expect.arrayContaining(["denoise", "decode", "mux", "upload"]),
+    );
+    expect(artefacts?.map(({ name }) => name).sort()).toEqual(["clip.mp4", "poster.png"]);
+    for (const { name, sha256: hash } of artefacts ?? [])
+      expect(sha256(object(`partly/partial-${name}`))).toBe(hash);
+    expect(await sharp(object("partly/partial-poster.png")).metadata()).toMatchObject({
+      width: 96,
+      height: 64,
+    });
+    expect(new TextDecoder().decode(object("partly/partial-clip.mp4").subarray(4, 8))).toBe("ftyp");
+    expect(node.store.objects.has("partly/clip.mp4")).toBe(false);
+  });
+
+  test("with `partial` while the clip is being delivered, it is the whole clip that is kept", async () => {
+    const more = { partial_uploads: partialTargets("late-stop") };
+    const outcome = await run(node.client, request("late-stop", { clip }, more), ({ progress }) => {
+      if (progress?.stage === "mux" && progress.fraction < 1) void stopPartly("late-stop");
+    });
+    const end = last(outcome);
+    const made = (end?.canceled ?? end?.succeeded)?.artefacts?.map(({ name }) => name);
+    expect(made).toEqual(expect.arrayContaining(["clip.mp4", "poster.png"]));
+  });
+
+  test("with `partial` where nothing is drawn, or nobody gave a place for it, there is the receipt alone", async () => {
+    const wordy = { ...speech, lines: [{ speaker: "temo", text: "One two three four five. ".repeat(8) }] };
+    const spoken = await run(
+      node.client,
+      request("spoken", { speech: wordy }, { partial_uploads: partialTargets("spoken") }),
+      ({ progress }) => {
+        if (progress?.stage === "speech") void stopPartly("spoken");
+      },
+    );
+    expect(last(spoken)?.canceled?.artefacts).toEqual([]);
+    const nowhere = await run(node.client, request("nowhere", { clip: longClip }), ({ progress }) => {
+      if (progress?.step === 2) void stopPartly("nowhere");
+    });
+    expect(last(nowhere)?.canceled?.artefacts).toEqual([]);
+    expect(last(nowhere)?.canceled?.receipt?.steps_done).toBeGreaterThanOrEqual(2);
+  });
+
   test("a caller that hangs up frees the node", async () => {
     const call = node.client.run(request("hung-up", { clip: longClip }));
     call.on("error", () => {});

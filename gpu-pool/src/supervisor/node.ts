@@ -3,6 +3,7 @@ import { cpus, totalmem } from "node:os";
 import type { Warning } from "@cartoon/protos";
 import type { DescribeResponse } from "@cartoon/protos/gen/DescribeResponse";
 import type { RunRequest__Output } from "@cartoon/protos/gen/RunRequest";
+import type { StopRequest__Output } from "@cartoon/protos/gen/StopRequest";
 import { status as Code } from "@grpc/grpc-js";
 import packageJson from "../../package.json" with { type: "json" };
 import { AssetCache } from "../assets/cache.ts";
@@ -24,8 +25,13 @@ import { openWorkDir } from "./work-dir.ts";
 interface Running {
   fence: number;
   abort: AbortController;
+  /** Has it end with a clip of what there is; false when there is nothing. */
+  finish: () => boolean;
   ended: Promise<void>;
 }
+
+/** How long the clip of a canceled job may take. */
+const PARTIAL_MS = 90_000;
 
 // Enough to remember every job that an edge could still be confused about.
 const REMEMBERED_FENCES = 10_000;
@@ -118,8 +124,9 @@ export class Node {
     };
     const { join } = spec;
     const attempt = join ? new JoinAttempt({ ...input, join }) : new Attempt(input);
+    const finish = () => attempt instanceof Attempt && attempt.finish();
     const ended = attempt.run();
-    this.#running.set(request.job_id, { fence: request.fence, abort, ended });
+    this.#running.set(request.job_id, { fence: request.fence, abort, finish, ended });
     try {
       await ended;
     } finally {
@@ -175,11 +182,16 @@ export class Node {
     );
   }
 
-  /** Stops an attempt at its next step; it ends with its receipt. False when it does not run here. */
-  stop(jobId: string, fence: number): boolean {
-    const running = this.#running.get(jobId);
+  /** Stops an attempt at its next step; it ends with its receipt, with `partial` after a clip of what there is. False when it does not run here. */
+  stop({ job_id, fence, partial }: StopRequest__Output): boolean {
+    const running = this.#running.get(job_id);
     if (!running || running.fence !== fence) return false;
-    running.abort.abort(new AttemptStopped("canceled"));
+    const stop = () => running.abort.abort(new AttemptStopped("canceled"));
+    if (!partial || !running.finish()) stop();
+    else {
+      const patience = setTimeout(stop, PARTIAL_MS);
+      void running.ended.finally(() => clearTimeout(patience));
+    }
     return true;
   }
 

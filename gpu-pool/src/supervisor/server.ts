@@ -59,7 +59,7 @@ function listen(server: Server, address: string, security: ServerCredentials): P
 function handlers(node: Node): NodeServiceHandlers {
   return {
     Describe: (_call, callback) => callback(null, node.describe()),
-    Stop: ({ request }, callback) => callback(null, { found: node.stop(request.job_id, request.fence) }),
+    Stop: ({ request }, callback) => callback(null, { found: node.stop(request) }),
     Watch: (call) => {
       call.write({ status: node.pool.status() });
       const unsubscribe = node.pool.subscribe((status) => call.write({ status }));

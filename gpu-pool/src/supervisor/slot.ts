@@ -154,7 +154,8 @@ export class Slot {
     let outcome: RunOutcome;
     if (job.extend || clip.speaker_focus > 0) {
       const spoken = await speaking.run(voiceJob, onEvent, signal);
-      if (spoken.type !== "done") return spoken;
+      // A dialogue that is not there was cut short: the job is to end with what it has.
+      if (spoken.type !== "done" || !spoken.result.speech) return spoken;
       const follows = { ...pictureJob, spoken: spoken.result.speech };
       outcome = merge(await drawing.run(follows, onEvent, signal), spoken);
     } else {
@@ -168,6 +169,11 @@ export class Slot {
     }
     outcome.spent.deviceSeconds = (performance.now() - started) / 1000;
     return outcome;
+  }
+
+  /** Has a job that runs here end with what it has. */
+  finish(run: string): void {
+    for (const lane of this.lanes) lane.send({ type: "finish", run });
   }
 
   #lane(part: Part): Lane {

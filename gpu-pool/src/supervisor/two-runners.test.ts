@@ -81,3 +81,20 @@ test("stopping reaches both", async () => {
   expect(last(outcome)?.canceled?.receipt?.steps_done).toBeGreaterThanOrEqual(2);
   expect(apart.node.pool.status().health).toBe("NODE_HEALTH_READY");
 });
+
+for (const fit of ["pingpong", "extend"] as const)
+  test(`so does a stop that wants a clip of what there is, with the fit ${fit}`, async () => {
+    const job_id = `partly-${fit}`;
+    const put_url = `${apart.store.origin}/${job_id}/partial.mp4`;
+    const partial_uploads = [{ name: "clip.mp4", put_url, content_type: "", headers: {} }];
+    const spec = { clip: longClip, speech, output: { ...output, fit } };
+    const outcome = await run(
+      apart.client,
+      runRequest(apart.store, spec, { job_id, partial_uploads }),
+      ({ progress }) => {
+        if (progress?.step === 2) apart.client.stop({ job_id, fence: 1, partial: true }, () => {});
+      },
+    );
+    expect(last(outcome)?.canceled?.artefacts.map(({ name }) => name)).toEqual(["clip.mp4"]);
+    expect(apart.node.pool.status().health).toBe("NODE_HEALTH_READY");
+  });

@@ -17,6 +17,8 @@ export interface DenoiseHooks {
   onOutOfMemory(): boolean;
   /** `x0` is the model's present guess of the finished latents. */
   onStep(state: DenoiseState, x0: Float32Array, seconds: number): Promise<void>;
+  /** True when the present step is to be the last, whatever steps are left. */
+  isToFinish(): boolean;
 }
 
 /**
@@ -42,6 +44,7 @@ export async function denoise(
     const { sample, x0 } = schedulerStep(scheduler, step, current.latents, output, current.previousX0, noise);
     current = { ...current, step: step + 1, latents: sample, previousX0: x0, random: random.save() };
     await hooks.onStep(current, x0, (performance.now() - start) / 1000);
+    if (hooks.isToFinish()) break;
   }
   return current;
 }

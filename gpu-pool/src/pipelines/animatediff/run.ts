@@ -125,12 +125,14 @@ export class Run {
       },
       onStep: (current: DenoiseState, x0: Float32Array, seconds: number) =>
         this.#afterStep(current, x0, seconds),
+      isToFinish: () => this.#options.finish?.aborted === true,
     };
     let state = start;
     for (;;) {
       const before = state.pass * this.#stepsPerPass;
       const check = (done: number) => hooks.check(before + done);
       state = await denoise(this.#clip, this.#shape, predictor, state, { ...hooks, check });
+      if (hooks.isToFinish()) return state.previousX0 ?? state.latents;
       if (state.pass + 1 >= this.#passes || !state.initialNoise) return state.latents;
       state = this.#nextPass(state, state.initialNoise);
     }

@@ -91,6 +91,8 @@ export interface ClipAssistant {
 export interface GenerateOptions {
   /** Checked before every step and every decode chunk; aborting throws {@link ClipCanceled}. */
   signal?: AbortSignal;
+  /** Aborting makes the step at hand the last one: the model's guess of the clip, as it stands, is decoded. */
+  finish?: AbortSignal;
   onStep?: (progress: StepProgress) => void | Promise<void>;
   /** Called after the first step and then at most every `previewEverySeconds`. */
   onPreview?: (preview: ClipPreview) => void | Promise<void>;

@@ -179,7 +179,7 @@ describe("a join", () => {
     const call = node.client.run(request("stopped", joinSpec([CUT, CUT])));
     let ended: unknown;
     for await (const event of call) {
-      if (event.accepted) node.node.stop("stopped", 1);
+      if (event.accepted) node.node.stop({ job_id: "stopped", fence: 1, partial: false });
       ended = event.canceled ?? event.succeeded;
     }
     expect(ended).toMatchObject({ receipt: { device_seconds: 0 } });

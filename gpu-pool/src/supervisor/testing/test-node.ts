@@ -19,6 +19,8 @@ export interface TestNode {
   server: NodeServer;
   client: Client;
   store: TestStore;
+  /** Private hosts that requests may name in URLs. */
+  allowHosts: string[];
   ready(): Promise<void>;
   close(): Promise<void>;
 }
@@ -75,12 +77,13 @@ export async function startTestNode(
     FFMPEG_PATH: createRequire(import.meta.url)("@ffmpeg-installer/ffmpeg").path,
     ...env,
   });
+  const allowHosts = settings.CARTOON_FETCH_ALLOW;
   const node = await Node.start(settings);
   const server = await serveNode(node, settings);
   const client = new NodeService(`127.0.0.1:${server.port}`, credentials.createInsecure(), channelOptions);
   const store = startStore();
   return {
-    ...{ node, server, client, store },
+    ...{ node, server, client, store, allowHosts },
     ready: () => waitFor(node, "NODE_HEALTH_READY"),
     close: async () => {
       client.close();
