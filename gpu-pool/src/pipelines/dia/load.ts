@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { SpeechSpec } from "@cartoon/protos/render-spec";
 import { GenerationQueue } from "./generation-queue.ts";
 import { loadDacModel, loadDiaModel } from "./model.ts";
+import { SeedVoices } from "./seed-voices.ts";
 import { voiceSettings } from "./settings.ts";
 import { BATCH, modelText, type SpeakerSetup, speak } from "./speak.ts";
 import type { DiaVoice, LoadDiaOptions, SpeakOptions, VoicePack } from "./types.ts";
@@ -40,7 +41,8 @@ export async function loadDia(pack: VoicePack, options: LoadDiaOptions): Promise
     packPrompts.set(reference.character, { ...encoded, transcript });
   }
   const queue = new GenerationQueue(dia, BATCH[options.device]);
-  const setup: SpeakerSetup = { pack, dia, queue, dac, settings, packPrompts };
+  const parts = { pack, dia, queue, dac, settings, packPrompts };
+  const setup: SpeakerSetup = { ...parts, seedVoices: new SeedVoices(parts) };
   return {
     sampleRate: settings.sampleRate,
     loadSeconds: (performance.now() - started) / 1000,

@@ -9,7 +9,7 @@ import type { GenerationQueue } from "./generation-queue.ts";
 import type { DacModel, DiaModel } from "./model.ts";
 import { readAttention } from "./read-attention.ts";
 import type { VoiceSettings } from "./settings.ts";
-import type { VoicePromptCodes } from "./voice-prompts.ts";
+import { VoiceClipError, type VoicePromptCodes } from "./voice-prompts.ts";
 
 /** How often a chunk that went wrong is made again, with another seed. */
 const MAX_RETRIES = 2;
@@ -113,7 +113,9 @@ function prepare(context: ChunkContext, chunk: PlannedChunk): PreparedChunk {
   const room = settings.maxFrames - prompt.length;
   if (room < settings.frameRate / 4) {
     const names = [...voices.keys()].filter((name) => context.prompts.has(name)).join(" and ");
-    throw new Error(`the reference clips of ${names} are too long: they leave the model no room to speak`);
+    throw new VoiceClipError(
+      `the reference clips of ${names} are too long: they leave the model no room to speak`,
+    );
   }
   const frames = Math.max(1, Math.min(budget, speech.max_new_tokens, room));
   return {

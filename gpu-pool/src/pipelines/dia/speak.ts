@@ -2,15 +2,16 @@ import type { SpeechSpec, Warning } from "@cartoon/protos/render-spec";
 import { normaliseParts } from "../../speech/loudness.ts";
 import { MOUTH_RATE, mouthTrack } from "../../speech/mouth.ts";
 import { normaliseLine } from "../../speech/normalise.ts";
-import { type PlanLine, type PlannedChunk, planChunks } from "../../speech/plan.ts";
+import { type PlanLimits, type PlanLine, type PlannedChunk, planChunks } from "../../speech/plan.ts";
 import { assignSpeakers, type Speaker } from "../../speech/voices.ts";
 import { Assembly, joinParts, type PlacedSegment } from "./assemble.ts";
 import type { GenerationQueue } from "./generation-queue.ts";
 import { type ChunkClock, type MadeChunk, makeChunks } from "./make-chunk.ts";
 import type { DacModel, DiaModel } from "./model.ts";
+import type { SeedVoices } from "./seed-voices.ts";
 import type { VoiceSettings } from "./settings.ts";
 import type { SpeakOptions, Speech, SpokenLine, VoicePack } from "./types.ts";
-import { encodeReference, type VoicePromptCodes } from "./voice-prompts.ts";
+import { encodeReference, limitsBeside, type VoicePromptCodes } from "./voice-prompts.ts";
 
 /** Chunks made together after the first one, which is made alone so that it can soon be heard. */
 export const BATCH = { cpu: 4, cuda: 8 } as const;
@@ -23,6 +24,7 @@ export interface SpeakerSetup {
   readonly settings: VoiceSettings;
   /** The pack's own reference clips, encoded. */
   readonly packPrompts: ReadonlyMap<string, VoicePromptCodes>;
+  readonly seedVoices: SeedVoices;
 }
 
 /** Speaks a dialogue. See {@link Speech} for what comes back. */
@@ -34,13 +36,18 @@ export async function speak(
   const started = performance.now();
   const { settings } = setup;
   const warnings: Warning[] = [];
+  const characters = [...setup.pack.manifest.characters, ...(options.characters ?? [])];
   const speakers = assignSpeakers(speech.lines, {
-    characters: [...setup.pack.manifest.characters, ...(options.characters ?? [])],
+    characters,
     speakers: settings.speakers,
     cast: options.cast ?? [],
   });
-  const chunks = plan(setup, speech, speakers, warnings);
   const prompts = await voicePrompts(setup, options, warnings);
+  const heard = new Set(speakers.map(({ character }) => character));
+  const speaking = characters.filter(({ name }) => heard.has(name));
+  await setup.seedVoices.add(prompts, speaking, warnings, options.signal);
+  const spoken = speaking.flatMap(({ name }) => prompts.get(name) ?? []);
+  const chunks = plan(setup, limitsBeside(settings, spoken), speech, speakers, warnings);
   const encodeSeconds = (performance.now() - started) / 1000;
   const clock: ChunkClock = { generateSeconds: 0, codecSeconds: 0, frames: 0, retries: 0 };
   const assembly = await speakChunks(setup, { speech, chunks, prompts, clock, warnings }, options);
@@ -137,6 +144,7 @@ export function modelText(settings: VoiceSettings, text: string): string {
 
 function plan(
   { settings }: SpeakerSetup,
+  limits: PlanLimits,
   speech: SpeechSpec,
   speakers: readonly Speaker[],
   warnings: Warning[],
@@ -151,7 +159,7 @@ function plan(
     }
     return { text: spoken, character: speaker.character ?? `S${speaker.voice}`, voice: speaker.voice };
   });
-  const chunks = planChunks(lines, settings.limits);
+  const chunks = planChunks(lines, limits);
   if (chunks.length === 0) throw new Error("speech.lines: there is nothing to say in them");
   const [only] = chunks;
   if (!settings.normalise && chunks.length === 1 && only && only.seconds < settings.limits.minSeconds) {

@@ -1,11 +1,13 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { normaliseLoudness } from "../../speech/loudness.ts";
+import type { PlanLimits } from "../../speech/plan.ts";
 import { readWav, resample, WavError, type WavSound } from "../../speech/read-wav.ts";
 import { tidySilence } from "../../speech/tidy.ts";
 import { encodeSamples } from "./codec.ts";
 import type { Codes } from "./delay-pattern.ts";
 import type { DacModel } from "./model.ts";
+import type { VoiceSettings } from "./settings.ts";
 import type { VoicePack, VoiceReference } from "./types.ts";
 
 /** A character's reference clip as the model takes it. */
@@ -63,6 +65,47 @@ export async function encodePackReference(
   const codes = await encodeSamples(dac, resample(samples, sampleRate, dac.config.sampleRate));
   return { codes, transcript: reference.transcript.trim() };
 }
+
+/** How much longer than expected a chunk may get. */
+const SLACK = 1.3;
+const bytesOf = (text: string) => new TextEncoder().encode(text).length + 3;
+const wordsOf = (text: string) => text.split(" ").length + 1;
+
+/**
+ * What a chunk may hold beside the reference clips of its two voices, which take the model's frames and text too.
+ * @param prompts of everyone who speaks; any two of them may meet
+ * @throws VoiceClipError when nothing is left
+ */
+export function limitsBeside(
+  { limits, maxFrames, frameRate }: Pick<VoiceSettings, "limits" | "maxFrames" | "frameRate">,
+  prompts: readonly VoicePromptCodes[],
+): PlanLimits {
+  if (prompts.length === 0) return limits;
+  const voices = limits.maxLines === 1 ? 1 : 2;
+  const taken = (size: (prompt: VoicePromptCodes) => number) =>
+    prompts
+      .map(size)
+      .sort((a, b) => b - a)
+      .slice(0, voices)
+      .reduce((sum, one) => sum + one, 0);
+  const left = (all: number | undefined, size: (prompt: VoicePromptCodes) => number) =>
+    all === undefined ? undefined : all - taken(size);
+  const maxBytes = left(limits.maxBytes, ({ transcript }) => bytesOf(transcript));
+  const maxWords = left(limits.maxWords, ({ transcript }) => wordsOf(transcript));
+  const seconds = (maxFrames - taken(({ codes }) => codes.length)) / frameRate / SLACK;
+  if ((maxBytes ?? LEAST_BYTES) < LEAST_BYTES || (maxWords ?? LEAST_WORDS) < LEAST_WORDS || seconds < 0.2)
+    throw new VoiceClipError(
+      "the reference clips or their transcripts are too long for this model: they leave it no room to speak",
+    );
+  return {
+    ...limits,
+    maxSeconds: Math.min(limits.maxSeconds, seconds),
+    ...(maxBytes === undefined ? {} : { maxBytes }),
+    ...(maxWords === undefined ? {} : { maxWords }),
+  };
+}
+const LEAST_BYTES = 16;
+const LEAST_WORDS = 4;
 
 /** The clips that a pack pins its characters' voices with. */
 export async function packReferences(pack: VoicePack): Promise<VoiceReference[]> {
