@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fromWav, fromWebVtt } from "@cartoon/gpu-pool/media/index";
+import { startsFast, streamsOf } from "@cartoon/gpu-pool/media/testing/streams";
 import { nodeReady, type Stack, startStack } from "../lib/stack.ts";
 import { readBoard } from "./commands/storyboard.ts";
 
@@ -128,16 +129,20 @@ describe("cartoon storyboard, on the built-in pack", () => {
     );
   });
 
-  test.if(Bun.which("ffprobe") !== null)("the clip is H.264, AAC and mov_text, index first", async () => {
-    const file = join(folder, "day.mp4");
-    const args = ["-v", "error", "-count_frames", "-show_streams", "-of", "json", file];
+  test("the clip is H.264, AAC and mov_text, index first", async () => {
+    const { codecs, frames } = await streamsOf(join(folder, "day.mp4"));
+    expect(codecs).toEqual(["h264", "aac", "mov_text"]);
+    expect(frames).toBe(Math.round(secondsOf(board.results) * 8));
+    expect(startsFast(await readFile(join(folder, "day.mp4")))).toBe(true);
+  });
+
+  // The bundled ffmpeg alone is enough for all of the above; where its companion is there, it is asked too.
+  test.if(Bun.which("ffprobe") !== null)("ffprobe agrees on streams and length", async () => {
+    const args = ["-v", "error", "-show_streams", "-of", "json", join(folder, "day.mp4")];
     const child = Bun.spawn(["ffprobe", ...args], { stdout: "pipe" });
     const { streams } = await new Response(child.stdout).json();
     expect(streams.map((one: { codec_name: string }) => one.codec_name)).toEqual(["h264", "aac", "mov_text"]);
-    expect(Number(streams[0].nb_read_frames)).toBe(Math.round(secondsOf(board.results) * 8));
     expect(Number(streams[0].duration)).toBeCloseTo(secondsOf(board.results), 3);
-    const bytes = await readFile(file);
-    expect(bytes.indexOf("moov")).toBeLessThan(bytes.indexOf("mdat"));
   });
 
   test("what the edge refuses is said in its own words; what is no JSON never gets there", async () => {
