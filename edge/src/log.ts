@@ -8,7 +8,7 @@ import {
 } from "@logtape/logtape";
 
 const SECRET_KEYS =
-  /^(authorization|x-api-key|cookie|key|secret|token|put_url|get_url|putUrl|getUrl|signature)$/i;
+  /^(authorization|x-api-key|cookie|key|secret|secrets|token|put_url|get_url|putUrl|getUrl|signature|storageKey|s3Config|access_?id|access_?secret|secret_?access_?key)$/i;
 
 /** The logger of the edge. Records are structured: ids and numbers are fields, not words. */
 export const log: TapeLogger = getLogger(["cartoon", "edge"]);

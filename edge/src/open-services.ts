@@ -12,6 +12,7 @@ import { NodeAddresses } from "./nodes/addresses.ts";
 import { PackCatalog } from "./renders/catalog.ts";
 import { JobSignals } from "./renders/live.ts";
 import type { Services } from "./services.ts";
+import { CallerBuckets } from "./store/caller-bucket.ts";
 import { Destinations } from "./store/destinations.ts";
 import { loadSecret, openStore } from "./store/open.ts";
 import { Tracer } from "./tracing/tracer.ts";
@@ -37,6 +38,7 @@ export async function openServices(
   const db = await openDatabase(url, { secretKey: secret });
   const destinations = new Destinations(config.destinations);
   const store = destinations.route(openStore(config, secret, internalOrigin));
+  const callerBuckets = new CallerBuckets(db, store, config.fetchAllow);
   const nodes = new NodeDirectory({
     channel: nodeChannel(config.nodes),
     restMs: config.nodes.restSeconds * 1000,
@@ -50,7 +52,17 @@ export async function openServices(
   const resource = { "service.name": "cartoon-edge", "service.instance.id": edgeId };
   const tracer = new Tracer(config.otlpEndpoint, resource);
   const leaseMs = config.leaseSeconds * 1000;
-  const dispatcher = new Dispatcher({ db, store, destinations, nodes, edgeId, metrics, tracer, leaseMs });
+  const dispatcher = new Dispatcher({
+    db,
+    store,
+    destinations,
+    callerBuckets,
+    nodes,
+    edgeId,
+    metrics,
+    tracer,
+    leaseMs,
+  });
   const unwatch = metrics.watch(db, { nodes, dispatcher });
   const close = async () => {
     await tracer.flush();

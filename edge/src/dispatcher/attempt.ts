@@ -7,6 +7,7 @@ import {
   fail,
   isVerbError,
   type Job,
+  type JobResult,
   type Receipt,
   renew,
 } from "@cartoon/db";
@@ -16,6 +17,7 @@ import type { ServiceError } from "@grpc/grpc-js";
 import { status as GrpcStatus } from "@grpc/grpc-js";
 import { log } from "../log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
+import { BucketRefusal, type CallerBuckets, DELIVERED } from "../store/caller-bucket.ts";
 import type { Destinations } from "../store/destinations.ts";
 import { jobPrefix } from "../store/key.ts";
 import type { Store } from "../store/store.ts";
@@ -41,11 +43,17 @@ export interface AttemptDeps {
   db: Database;
   store: Store;
   destinations: Destinations;
+  callerBuckets: CallerBuckets;
   metrics: Metrics;
   tracer: Tracer;
   leaseMs: number;
   /** Steps between checkpoints. */
   checkpointEvery: number;
+}
+
+interface UploadFailure {
+  message: string;
+  retryable: boolean;
 }
 
 /** How long a node may take to end an attempt that it was asked to stop. */
@@ -241,9 +249,9 @@ export class RunningAttempt {
   async #commit(artefacts: readonly Artefact__Output[], receipt: Receipt): Promise<void> {
     const { db, leaseMs } = this.#deps;
     await this.#persist(() => beginCommit(db, this.#attempt, leaseMs));
-    const results = await verifyResults(this.job, artefacts, this.#deps);
-    if (typeof results === "string") {
-      const failure = { code: "upload_failed", message: results, retryable: true, receipt };
+    const results = await this.#results(artefacts);
+    if (!Array.isArray(results)) {
+      const failure = { ...results, code: "upload_failed", receipt };
       this.#deps.metrics.attemptFailed(failure.code);
       await this.#persist(() => fail(db, { ...failure, ...this.#attempt }));
       return;
@@ -254,12 +262,27 @@ export class RunningAttempt {
     await this.#tidy();
   }
 
+  /** What was made, checked, where it is to lie in the end; or why not. */
+  async #results(artefacts: readonly Artefact__Output[]): Promise<JobResult[] | UploadFailure> {
+    const { callerBuckets } = this.#deps;
+    const made = await verifyResults(this.job, artefacts, this.#deps);
+    if (typeof made === "string") return { message: made, retryable: true };
+    try {
+      return [...(await callerBuckets.deliver(this.job, made))];
+    } catch (error) {
+      if (error instanceof BucketRefusal) return { message: error.message, retryable: error.retryable };
+      throw error;
+    }
+  }
+
   /** Checkpoints and half-done uploads are of no use once there is a result; what stays here goes with the job. */
   async #tidy(): Promise<void> {
     const { store } = this.#deps;
     try {
       await store.deletePrefix(checkpointKey(this.job));
-      for (let attempt = 1; attempt < this.job.attempt; attempt++)
+      // What went to a bucket of the caller's is kept there, and there alone.
+      const last = this.job.extras[DELIVERED] === true ? this.job.attempt + 1 : this.job.attempt;
+      for (let attempt = 1; attempt < last; attempt++)
         await store.deletePrefix(`${jobPrefix(this.job.id)}a${attempt}/`);
     } catch (error) {
       log.warn("what a render left behind could not be deleted", { ...this.#fields(), error });

@@ -1,6 +1,7 @@
 import { type Database, type Job, lease, peekQueue, sweep } from "@cartoon/db";
 import { log } from "../log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
+import type { CallerBuckets } from "../store/caller-bucket.ts";
 import type { Destinations } from "../store/destinations.ts";
 import type { Store } from "../store/store.ts";
 import type { Tracer } from "../tracing/tracer.ts";
@@ -12,6 +13,7 @@ export interface DispatcherOptions {
   db: Database;
   store: Store;
   destinations: Destinations;
+  callerBuckets: CallerBuckets;
   nodes: NodeDirectory;
   /** Names this edge in leases. */
   edgeId: string;
@@ -45,6 +47,7 @@ export class Dispatcher {
       db: options.db,
       store: options.store,
       destinations: options.destinations,
+      callerBuckets: options.callerBuckets,
       metrics: options.metrics,
       tracer: options.tracer,
       leaseMs: options.leaseMs ?? LEASE_MS,

@@ -51,7 +51,6 @@ export class Destinations {
 
   /** The main store and the buckets behind one face. */
   route(main: Store): Store {
-    if (this.names.length === 0) return main;
     const stores = Object.entries(this.#config).map(
       ([name, config]) => [name, new S3Store(toS3(config))] as const,
     );

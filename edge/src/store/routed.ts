@@ -2,8 +2,11 @@ import { ApiError } from "../errors/table.ts";
 import type { ByteRange } from "./range.ts";
 import type { SignGetOptions, Store } from "./store.ts";
 
+const elsewhere = (key: string) => (key.startsWith("@url/") ? key.slice("@url/".length) : undefined);
+
 /**
- * Several stores as one: keys like `@name/path` belong to the store of that name, all others to the main one.
+ * Several stores as one: keys like `@name/path` belong to the store of that name, `@url/…` is an object elsewhere that
+ * only its URL opens, all others belong to the main one.
  * What lies in a named store is its owner's to delete: sweeps and retention see the main store only.
  */
 export class RoutedStore implements Store {
@@ -34,6 +37,8 @@ export class RoutedStore implements Store {
     return store.signInternalGet(path, expiresInSeconds);
   }
   async signGet(key: string, options: SignGetOptions) {
+    const url = elsewhere(key);
+    if (url !== undefined) return url;
     const [store, path] = this.#route(key);
     return store.signGet(path, options);
   }

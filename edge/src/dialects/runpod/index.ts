@@ -6,8 +6,10 @@ import { ApiError } from "../../errors/table.ts";
 import { type App, type AppEnv, createRouter } from "../../hono.ts";
 import { principalOf, requireScope } from "../../middleware/require-scope.ts";
 import { waitForJob } from "../../renders/live.ts";
+import { checkWebhookUrl } from "../../renders/request.ts";
 import { publicId } from "../../renders/view.ts";
 import type { Services } from "../../services.ts";
+import { CALLER_BUCKET, DELIVERED } from "../../store/caller-bucket.ts";
 import { registerWebhookStyle } from "../../webhooks/styles.ts";
 import { jsonWebhook } from "../shared/json-webhook.ts";
 import { submitInput } from "../shared/submit-input.ts";
@@ -60,13 +62,14 @@ export function registerRunpod(app: App, services: Services): void {
   const short = (id: string, status: string) => ({ id, status });
 
   const submit = async (c: Context<AppEnv>) => {
-    const { input, envelope, warnings } = parseJob(await c.req.text());
+    const { input, envelope, bucket } = parseJob(await c.req.text());
+    if (bucket) checkWebhookUrl(bucket.endpointUrl, services.config.fetchAllow, "#/s3Config/endpointUrl");
     const { job } = await submitInput(services, principalOf(c), input, {
       dialect: DIALECT,
       contract: V5_RUNPOD,
       webhookStyle: DIALECT,
       envelope,
-      warnings,
+      ...(bucket ? { extras: { [DELIVERED]: true }, secrets: { [CALLER_BUCKET]: bucket } } : {}),
     });
     return job;
   };

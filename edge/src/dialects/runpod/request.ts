@@ -1,8 +1,8 @@
-import type { Warning } from "@cartoon/protos";
 import { z } from "zod";
 import { validationError } from "../../errors/from-zod.ts";
 import { ApiError } from "../../errors/table.ts";
 import type { RenderRequest } from "../../renders/request.ts";
+import { CallerBucket } from "../../store/caller-bucket.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -24,13 +24,14 @@ const JobBody = z.object({
         .optional(),
     })
     .optional(),
-  s3Config: z.unknown().optional(),
+  s3Config: CallerBucket.optional(),
 });
 
 export interface RunpodJob {
   input: Record<string, unknown>;
   envelope: Partial<RenderRequest>;
-  warnings: Warning[];
+  /** Where the results are to go; a secret. */
+  bucket?: CallerBucket;
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
@@ -52,18 +53,9 @@ export function parseJob(text: string): RunpodJob {
     throw new ApiError("validation_failed", "input: an object is needed", {
       errors: [{ detail: "an object is needed", pointer: "#/input" }],
     });
-  const warnings: Warning[] = [];
-  // Credentials of a stranger's bucket are neither kept nor shown: results are fetched from the signed URLs.
-  if (s3Config !== undefined)
-    warnings.push({
-      field: "s3Config",
-      given: "given",
-      used: "",
-      rule: "not used; results have signed URLs",
-    });
   return {
     input: inner,
-    warnings,
+    bucket: s3Config,
     envelope: {
       ...(webhook === undefined ? {} : { webhook: { url: webhook } }),
       ...(policy?.lowPriority ? { priority: "low" } : {}),

@@ -3,6 +3,7 @@ import type { Job, JobWithResults } from "@cartoon/db";
 import { isTerminal, type JobStatus } from "@cartoon/protos";
 import { distinctWarnings, publicId } from "../../renders/view.ts";
 import type { Services } from "../../services.ts";
+import { DELIVERED } from "../../store/caller-bucket.ts";
 import { resultUrls } from "../shared/links.ts";
 
 export const RUNPOD_STATUS: Record<JobStatus, string> = {
@@ -54,7 +55,7 @@ export async function toOutput(services: Services, job: JobWithResults, origin: 
   const { clip, speech } = job.spec;
   const total = ["clip.gif", "clip.mp4", "speech.wav"].reduce((sum, name) => sum + bytesOf(job, name), 0);
   const media = async (name: "clip.gif" | "clip.mp4" | "speech.wav") =>
-    total <= INLINE_BYTES ? dataUrl(services, job, name) : urls[name];
+    total <= INLINE_BYTES && job.extras[DELIVERED] !== true ? dataUrl(services, job, name) : urls[name];
   const [gif, mp4, audio] = await Promise.all([media("clip.gif"), media("clip.mp4"), media("speech.wav")]);
   const characters = clip?.characters.map((one) => one.name) ?? [];
   return {

@@ -14,6 +14,8 @@ export interface SimulatedJob {
   /** Chunks that no client has read yet. */
   stream: unknown[];
   retries: number;
+  /** For the worker's eyes only. */
+  s3Config?: Record<string, unknown>;
   webhook?: string;
   executionTimeout: number;
   ttl: number;
@@ -22,6 +24,7 @@ export interface SimulatedJob {
 
 export interface JobRequest {
   input: unknown;
+  s3Config?: Record<string, unknown>;
   webhook?: string;
   policy?: { executionTimeout?: number; ttl?: number; lowPriority?: boolean };
 }
@@ -47,6 +50,7 @@ export class SimulatedQueue {
       createdAt: Date.now(),
       stream: [],
       retries: 0,
+      s3Config: request.s3Config,
       webhook: request.webhook,
       executionTimeout: request.policy?.executionTimeout ?? DEFAULT_EXECUTION_TIMEOUT_MS,
       ttl: request.policy?.ttl ?? DEFAULT_TTL_MS,

@@ -18,6 +18,7 @@ export async function jobRequest(request: Request, limitBytes: number): Promise<
   return {
     job: {
       input: isRecord(inner) && Object.keys(inner).join() === "input" ? inner.input : inner,
+      s3Config: isRecord(body.s3Config) ? body.s3Config : undefined,
       webhook: typeof body.webhook === "string" ? body.webhook : undefined,
       policy: {
         executionTimeout: numberOf(policy.executionTimeout),

@@ -23,6 +23,7 @@ export function workerApi(queue: SimulatedQueue) {
       id: job.id,
       input: job.input,
       ...(job.webhook ? { webhook: job.webhook } : {}),
+      ...(job.s3Config ? { s3Config: job.s3Config } : {}),
     }));
   };
 

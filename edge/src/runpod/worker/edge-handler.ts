@@ -20,7 +20,10 @@ interface Status {
  */
 export function edgeHandler(edgeUrl: string, bucket: Bucket | undefined): Handler {
   return async (job, context) => {
-    const { id } = await call<{ id: string }>(edgeUrl, "POST", "/run", { input: job.input });
+    const { id } = await call<{ id: string }>(edgeUrl, "POST", "/run", {
+      input: job.input,
+      ...(job.s3Config === undefined ? {} : { s3Config: job.s3Config }),
+    });
     const stop = () => void call(edgeUrl, "POST", `/cancel/${id}`, {}).catch(() => {});
     context.signal.addEventListener("abort", stop);
     try {
@@ -28,6 +31,8 @@ export function edgeHandler(edgeUrl: string, bucket: Bucket | undefined): Handle
       const ended = await call<Status>(edgeUrl, "GET", `/status/${id}`);
       if (ended.status !== "COMPLETED" || !ended.output)
         throw new Error(ended.error ?? `the render was ${ended.status}`);
+      // What went to the caller's own bucket has URLs that hold everywhere.
+      if (job.s3Config !== undefined) return { output: ended.output };
       return { output: await portable(job, ended.output, bucket) };
     } finally {
       context.signal.removeEventListener("abort", stop);
