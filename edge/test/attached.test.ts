@@ -68,6 +68,19 @@ describe("a node that has dialled in", () => {
     node.cut();
   });
 
+  test("and makes a clip of what there is when that is asked for", async () => {
+    const node = behindNat();
+    node.script = playThrough({ steps: 500, stepMs: 10 });
+    void node.dial();
+    await attached();
+    const id = await submit();
+    await until(() => node.runs.length === 1);
+    const { body } = await h.call("POST", `/v1/renders/${id}/cancel?wait=10`, { partial: true });
+    expect(body.status).toBe("canceled");
+    expect(body.results.map(({ name }: { name: string }) => name).sort()).toEqual(["clip.mp4", "poster.png"]);
+    node.cut();
+  });
+
   test("a cut in the middle gives the job back; the node that comes back goes on from the checkpoint", async () => {
     const node = behindNat();
     node.script = async (run) => {

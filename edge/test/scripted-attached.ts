@@ -63,6 +63,7 @@ export class ScriptedAttached {
       const asked = this.runs.find(
         ({ request }) => request.job_id === stop.job_id && request.fence === stop.fence,
       );
+      if (asked) asked.partialAsked = stop.partial;
       if (asked) asked.stopAsked = true;
       stream.write({ call, stop: { found: asked !== undefined } });
     }

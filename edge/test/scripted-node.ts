@@ -31,6 +31,8 @@ export class ScriptedRun {
   readonly #call: RunCall;
   #sequence = 0;
   stopAsked = false;
+  /** Whoever stops it wants to see what there is. */
+  partialAsked = false;
   constructor(call: RunCall) {
     this.#call = call;
     this.request = call.request;
@@ -55,7 +57,8 @@ export class ScriptedRun {
   }
   /** Makes an artefact of the given bytes, PUTs it, and tells of it. */
   async upload(name: string, bytes: Uint8Array) {
-    const target = this.request.uploads.find((upload) => upload.name === name);
+    const targets = this.partialAsked ? this.request.partial_uploads : this.request.uploads;
+    const target = targets.find((upload) => upload.name === name);
     if (!target) throw new Error(`no target for ${name}`);
     const response = await fetch(target.put_url, {
       method: "PUT",
@@ -119,7 +122,10 @@ export const playThrough =
     for (let step = 1; step <= steps; step++) {
       await sleep(options.stepMs ?? 5);
       if (run.stopAsked) {
-        run.send({ canceled: { receipt: receipt(step - 1, steps) } });
+        const artefacts = [];
+        for (const { name } of run.partialAsked ? run.request.partial_uploads : [])
+          artefacts.push(await run.upload(name, Buffer.from(`${name} after ${step - 1} steps`)));
+        run.send({ canceled: { receipt: receipt(step - 1, steps), artefacts } });
         return run.end();
       }
       if (run.gone) return;
@@ -205,8 +211,9 @@ export class ScriptedNode {
         });
       },
       Stop: (call, reply) => {
-        const { job_id, fence } = call.request;
+        const { job_id, fence, partial } = call.request;
         const run = this.runs.find((one) => one.request.job_id === job_id && one.request.fence === fence);
+        if (run) run.partialAsked = partial;
         if (run) run.stopAsked = true;
         reply(null, { found: run !== undefined });
       },

@@ -26,6 +26,12 @@ beforeAll(async () => {
 afterAll(() => world.stop());
 
 const Listed = z.object({ nodes: z.array(z.object({ node_id: z.string(), health: z.string() })) });
+const Made = z.object({
+  id: z.string(),
+  status: z.string(),
+  receipt: z.object({ steps_done: z.number() }).nullable(),
+  results: z.array(z.object({ name: z.string(), url: z.string() })),
+});
 const SETTLE_MS = 60_000;
 const reader = { tenant: "local" };
 const events = (id: string) => eventsAfter(world.database, id, 0, 10_000);
@@ -131,6 +137,24 @@ test("SIGTERM drains a node: its job goes back, with its checkpoint, and costs n
   node.start();
   await settled(world, SETTLE_MS);
   expect((await getJob(world.database, reader, id)).status).toBe("succeeded");
+});
+
+test("a cancel that asks for what there is gets a real MP4 and a poster, signed, over the stream", async () => {
+  const clip = { prompt: "temo", width: 64, height: 64, num_frames: 16, num_inference_steps: 50, seed: 1 };
+  const json = { "content-type": "application/json" };
+  const post = async (path: string, body: object) =>
+    (await fetch(world.url + path, { method: "POST", headers: json, body: JSON.stringify(body) })).json();
+  const { id } = Made.parse(await post("/v1/renders", { clip, output: { formats: ["gif"] } }));
+  await runsOn(id, "preview");
+  const ended = Made.parse(await post(`/v1/renders/${id}/cancel?wait=60`, { partial: true }));
+  expect(ended.status).toBe("canceled");
+  expect(ended.receipt?.steps_done).toBeGreaterThan(0);
+  expect(ended.receipt?.steps_done).toBeLessThan(50);
+  const files = new Map<string, Uint8Array>();
+  for (const { name, url } of ended.results) files.set(name, await (await fetch(url)).bytes());
+  expect([...files.keys()].sort()).toEqual(["clip.mp4", "poster.png"]);
+  expect(new TextDecoder().decode(files.get("clip.mp4")?.subarray(4, 8))).toBe("ftyp");
+  expect(new TextDecoder("latin1").decode(files.get("poster.png")?.subarray(1, 4))).toBe("PNG");
 });
 
 test("nothing is lost while nodes that dialled in are killed and cut off", async () => {

@@ -1,9 +1,10 @@
-import { eq, sql } from "drizzle-orm";
+import { sql } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import type { Receipt } from "../schema/values.ts";
-import { run, type Verb } from "../verb.ts";
+import type { Verb } from "../verb.ts";
 import { endJob } from "./end.ts";
 import { type Job, type JobResult, toJob } from "./job.ts";
+import { replaceResults, shown } from "./results.ts";
 import { type Attempt, heldBy, refuseAttempt, transition } from "./transition.ts";
 
 /**
@@ -32,22 +33,17 @@ export function commit(
   outcome: { results: JobResult[]; receipt: Receipt },
 ): Promise<Job> {
   return db.write(function* (tx): Verb<Job> {
-    const { jobs, results } = tx.t;
+    const { jobs } = tx.t;
     const change = {
       receipt: outcome.receipt,
       progress: 1,
       resultsExpireAt: sql`${jobs.resultsTtlMs} + ${tx.now}`,
     };
-    const data = { results: outcome.results.map(({ storageKey, ...shown }) => shown) };
+    const data = { results: outcome.results.map(shown) };
     const ended = { status: "succeeded", data, deviceSeconds: outcome.receipt.deviceSeconds } as const;
     const row = yield* endJob(tx, heldBy(tx, attempt, ["committing"]), ended, change);
     if (!row) return yield* refuseAttempt(tx, attempt);
-    yield* run(tx.db.delete(results).where(eq(results.jobId, row.id)));
-    if (outcome.results.length > 0) {
-      yield* run(
-        tx.db.insert(results).values(outcome.results.map((result) => ({ jobId: row.id, ...result }))),
-      );
-    }
+    yield* replaceResults(tx, row.id, outcome.results);
     return toJob(row);
   });
 }

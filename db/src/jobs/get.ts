@@ -10,11 +10,14 @@ export interface JobWithResults extends Job {
   results: JobResult[];
 }
 
+/** States with something to show; a canceled job may have a clip of what there was. */
+const SHOWING: ReadonlySet<string> = new Set(["succeeded", "canceled"]);
+
 /** @throws VerbError `not_found`, also for another tenant's job */
 export function getJob(db: Database, reader: Reader, id: string): Promise<JobWithResults> {
   return db.read(function* (tx): Verb<JobWithResults> {
     const job = yield* findJob(tx, reader, id);
-    return { ...toJob(job), results: job.status === "succeeded" ? yield* resultsOf(tx, job.id) : [] };
+    return { ...toJob(job), results: SHOWING.has(job.status) ? yield* resultsOf(tx, job.id) : [] };
   });
 }
 

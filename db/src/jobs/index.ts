@@ -1,5 +1,5 @@
 export type { QueueLimits } from "./admission.ts";
-export { cancel, confirmCancel } from "./cancel.ts";
+export { type CancelOptions, cancel, confirmCancel, wantsPartial } from "./cancel.ts";
 export { beginCommit, commit } from "./commit.ts";
 export { countByTenant, countJobs, type JobCounts } from "./count.ts";
 export type { EnqueueInput } from "./draft.ts";

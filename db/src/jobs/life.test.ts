@@ -9,6 +9,7 @@ import {
   confirmCancel,
   type Database,
   eventsAfter,
+  expiredResults,
   fail,
   getJob,
   getPreview,
@@ -20,6 +21,7 @@ import {
   retry,
   sweep,
   usageToday,
+  wantsPartial,
 } from "../index.ts";
 
 const acme = { tenant: "acme" };
@@ -238,6 +240,34 @@ onEachDatabase("a job's life", (backend) => {
     });
     expect(await types(db, job.id)).toEqual(["queued", "leased", "cancel_requested", "canceled"]);
     expect((await usageToday(db, "acme")).deviceSeconds).toBe(0.5);
+  });
+
+  test("cancel: what there was of a clip is kept like a result, until the job is tried again", async () => {
+    const { clock, advance } = manualClock();
+    const db = await backend.open({ clock });
+    const job = await putRunning(db, { resultsTtlMs: 60_000 });
+    expect(wantsPartial(await cancel(db, acme, job.id, { partial: true }))).toBe(true);
+    const ended = await confirmCancel(db, job, receipt(0.5), [clip]);
+    expect(ended).toMatchObject({ status: "canceled", resultsExpireAt: clock() + 60_000 });
+    expect((await getJob(db, acme, job.id)).results).toEqual([clip]);
+    const last = (await eventsAfter(db, job.id, 0)).at(-1);
+    const { storageKey: _where, ...seen } = clip;
+    expect(last?.data).toEqual({ receipt: receipt(0.5), results: [seen] });
+    advance(60_001);
+    expect(await expiredResults(db)).toEqual([{ jobId: job.id, storageKeys: [clip.storageKey] }]);
+    const again = await retry(db, acme, job.id);
+    expect([wantsPartial(again), again.resultsExpireAt]).toEqual([false, null]);
+    expect((await getJob(db, acme, job.id)).results).toEqual([]);
+    expect(await expiredResults(db)).toEqual([]);
+  });
+
+  test("cancel: a waiting job has nothing to show, and a second wish comes too late", async () => {
+    const db = await backend.open();
+    const { job: waiting } = await put(db);
+    expect(await cancel(db, acme, waiting.id, { partial: true })).toMatchObject({ status: "canceled" });
+    const job = await putRunning(db);
+    await cancel(db, acme, job.id);
+    expect(wantsPartial(await cancel(db, acme, job.id, { partial: true }))).toBe(false);
   });
 
   test("cancel: whoever was asked and is lost, or fails, ends as canceled", async () => {

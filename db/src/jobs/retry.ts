@@ -3,8 +3,10 @@ import type { Database } from "../database.ts";
 import { VerbError } from "../errors.ts";
 import { retryStoryboard } from "../storyboards/retry.ts";
 import type { Tx, Verb } from "../verb.ts";
+import { withoutPartial } from "./cancel.ts";
 import { findJob, type Reader } from "./find.ts";
 import { type Job, type JobRow, toJob } from "./job.ts";
+import { replaceResults } from "./results.ts";
 import { nextShares } from "./shares.ts";
 import { transition } from "./transition.ts";
 
@@ -42,6 +44,8 @@ export function* requeueEnded(tx: Tx, job: JobRow, options: { evenSucceeded?: bo
     errorCode: null,
     errorMessage: null,
     cancelRequestedAt: null,
+    extras: withoutPartial(job.extras),
+    resultsExpireAt: null,
     startedAt: null,
     completedAt: null,
     availableAt: tx.now,
@@ -50,6 +54,7 @@ export function* requeueEnded(tx: Tx, job: JobRow, options: { evenSucceeded?: bo
   };
   const ended = and(eq(jobs.id, job.id), inArray(jobs.status, states));
   const row = yield* transition(tx, ended, queued, [{ type: "queued", data: { retry: true } }]);
+  if (row) yield* replaceResults(tx, row.id, []);
   if (!row) throw new VerbError("invalid_transition", `The job is ${job.status}.`, { status: job.status });
   return row;
 }

@@ -5,11 +5,13 @@ import {
   confirmCancel,
   type Database,
   fail,
+  getJob,
   isVerbError,
   type Job,
   type JobResult,
   type Receipt,
   renew,
+  wantsPartial,
 } from "@cartoon/db";
 import type { Artefact__Output } from "@cartoon/protos/gen/Artefact";
 import type { RunResponse__Output } from "@cartoon/protos/gen/RunResponse";
@@ -37,7 +39,7 @@ import { reportOf } from "./report-of.ts";
 import { ReportWriter } from "./report-writer.ts";
 import { checkpointKey, runRequest } from "./run-request.ts";
 import type { RunCall } from "./transport.ts";
-import { verifyResults } from "./verify-results.ts";
+import { verifyPartial, verifyResults } from "./verify-results.ts";
 
 export interface AttemptDeps {
   db: Database;
@@ -58,6 +60,8 @@ interface UploadFailure {
 
 /** How long a node may take to end an attempt that it was asked to stop. */
 const STOP_GRACE_MS = 20_000;
+/** And where it makes a clip of what there is first. */
+const PARTIAL_GRACE_MS = 120_000;
 
 /** One attempt of one job on one node, from the call to the state that the job is in afterwards. */
 export class RunningAttempt {
@@ -69,6 +73,7 @@ export class RunningAttempt {
   #call: RunCall | undefined;
   #accepted = false;
   #stopping = false;
+  #over = false;
   #drained = false;
   #abandoned = false;
   #leaseUntil: number;
@@ -94,6 +99,7 @@ export class RunningAttempt {
       if (isLost(error)) log.info("attempt abandoned", this.#fields());
       else log.error("attempt ended without an outcome; its lease will expire", { ...this.#fields(), error });
     } finally {
+      this.#over = true;
       clearInterval(heartbeat);
       clearTimeout(this.#stopTimer);
       this.#call?.cancel();
@@ -104,11 +110,31 @@ export class RunningAttempt {
   stop(): void {
     if (this.#stopping || this.#abandoned) return;
     this.#stopping = true;
+    this.#cutOffAfter(STOP_GRACE_MS);
+    void this.#askToStop();
+  }
+
+  async #askToStop(): Promise<void> {
     const { id: jobId, fence } = this.job;
-    void this.#node.stop({ jobId, fence, partial: false }).then((found) => {
-      if (!found) log.warn("the node does not know the attempt that it is to stop", this.#fields());
-    });
-    this.#stopTimer = setTimeout(() => this.#call?.cancel(), STOP_GRACE_MS);
+    const partial = await this.#wantsPartial();
+    if (this.#over) return;
+    if (partial) this.#cutOffAfter(PARTIAL_GRACE_MS);
+    const found = await this.#node.stop({ jobId, fence, partial });
+    if (!found) log.warn("the node does not know the attempt that it is to stop", this.#fields());
+  }
+
+  async #wantsPartial(): Promise<boolean> {
+    try {
+      return wantsPartial(await getJob(this.#deps.db, { operator: true }, this.job.id));
+    } catch {
+      // Without the database there is nowhere to note such a clip down either.
+      return false;
+    }
+  }
+
+  #cutOffAfter(ms: number): void {
+    clearTimeout(this.#stopTimer);
+    this.#stopTimer = setTimeout(() => this.#call?.cancel(), ms);
   }
 
   /** Gives the job back to the queue, with its checkpoint, because this edge is going down. */
@@ -181,7 +207,10 @@ export class RunningAttempt {
         },
       };
     }
-    if (message.canceled) return { kind: "canceled", receipt: toReceipt(message.canceled.receipt) };
+    if (message.canceled) {
+      const { artefacts, receipt } = message.canceled;
+      return { kind: "canceled", artefacts, receipt: toReceipt(receipt) };
+    }
     const update = reportOf(message, checkpointKey(this.job));
     if (update) await this.#reports.add(update);
     return undefined;
@@ -200,7 +229,7 @@ export class RunningAttempt {
 
   #outcomeOfLoss(error: ServiceError | undefined): Outcome {
     if (this.#abandoned) return { kind: "abandoned" };
-    if (this.#stopping) return { kind: "canceled", receipt: null };
+    if (this.#stopping) return { kind: "canceled", receipt: null, artefacts: [] };
     const failed = (failure: AttemptFailure): Outcome => ({ kind: "failed", failure });
     if (this.#drained)
       return failed({
@@ -235,7 +264,8 @@ export class RunningAttempt {
         return;
       case "canceled":
         try {
-          await this.#persist(() => confirmCancel(db, this.#attempt, outcome.receipt));
+          const partial = await verifyPartial(this.job, outcome.artefacts, this.#deps);
+          await this.#persist(() => confirmCancel(db, this.#attempt, outcome.receipt, partial));
         } catch (error) {
           if (!isVerbError(error, "invalid_transition")) throw error;
           // Nobody here asked for it: the node itself gave the attempt up, as it does when it drains.

@@ -9,7 +9,8 @@ export type AttemptFailure = Omit<Failure, keyof Attempt>;
 export type Outcome =
   | { kind: "succeeded"; artefacts: Artefact__Output[]; receipt: Receipt }
   | { kind: "failed"; failure: AttemptFailure }
-  | { kind: "canceled"; receipt: Receipt | null }
+  /** `artefacts` are what was made of the frames that were there, where that was asked for. */
+  | { kind: "canceled"; receipt: Receipt | null; artefacts: Artefact__Output[] }
   /** Fenced off, timed out or gone: somebody else has decided what becomes of the job. */
   | { kind: "abandoned" };
 

@@ -36,8 +36,27 @@ export const checkpointKey = (job: Job) => attemptKey(job.id, job.attempt, "chec
 export const artefactKeys = (job: Job, destinations: Destinations) =>
   new Map<string, string>(artefactsOf(job.spec).map((name) => [name, destinations.keyOf(job, name)]));
 
+const PARTIAL: readonly ArtefactName[] = ["clip.mp4", "poster.png"];
+
+/** Where a clip and a poster of an unfinished render go, if whoever cancels it asks for them. */
+export const partialKeys = (job: Job, destinations: Destinations) =>
+  new Map<string, string>(
+    (job.spec.clip ? PARTIAL : []).map((name) => [name, destinations.keyOf(job, `partial-${name}`)]),
+  );
+
 const secondsLeft = (job: Job) =>
   GRACE_SECONDS + (job.executionTimeoutMs === null ? NO_LIMIT_SECONDS : job.executionTimeoutMs / 1000);
+
+function uploadTargets(job: Job, keys: ReadonlyMap<string, string>, store: Store) {
+  const expiresInSeconds = secondsLeft(job);
+  return Promise.all(
+    [...keys].map(async ([name, key]) => {
+      const contentType = ARTEFACTS[name as ArtefactName];
+      const target = await store.signPut(key, { expiresInSeconds, contentType });
+      return { name, put_url: target.url, content_type: contentType, headers: target.headers };
+    }),
+  );
+}
 
 async function checkpointTarget(job: Job, store: Store, everySteps: number) {
   const expiresInSeconds = secondsLeft(job);
@@ -96,18 +115,17 @@ export async function runRequest(
     traceparent: string;
   },
 ): Promise<RunRequest> {
-  const expiresInSeconds = secondsLeft(job);
-  const uploads = [...artefactKeys(job, deps.destinations)].map(async ([name, key]) => {
-    const contentType = ARTEFACTS[name as ArtefactName];
-    const target = await deps.store.signPut(key, { expiresInSeconds, contentType });
-    return { name, put_url: target.url, content_type: contentType, headers: target.headers };
-  });
+  const [uploads, partial] = await Promise.all([
+    uploadTargets(job, artefactKeys(job, deps.destinations), deps.store),
+    uploadTargets(job, partialKeys(job, deps.destinations), deps.store),
+  ]);
   return {
     job_id: job.id,
     attempt: job.attempt,
     fence: job.fence,
     spec: job.spec,
-    uploads: await Promise.all(uploads),
+    uploads,
+    partial_uploads: partial,
     checkpoint: job.spec.clip ? await checkpointTarget(job, deps.store, deps.checkpointEvery) : null,
     deadline_ms: job.runDeadline ?? 0,
     traceparent: deps.traceparent,

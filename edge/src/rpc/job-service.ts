@@ -70,8 +70,8 @@ export function jobServiceHandlers(services: Services, links: () => LinkOptions)
       const jobs = await Promise.all(page.jobs.map((job) => toMessage(job, links())));
       return { jobs, next_cursor: page.nextCursor ?? "" };
     }),
-    Cancel: unary("cancel", async ({ tenant }, { id }) => {
-      await cancel(db, { tenant }, id);
+    Cancel: unary("cancel", async ({ tenant }, { id, partial }) => {
+      await cancel(db, { tenant }, id, { partial });
       return { job: await toMessage(await getJob(db, { tenant }, id), links()) };
     }),
     Watch: async (call) => {

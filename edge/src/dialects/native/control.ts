@@ -1,7 +1,8 @@
 import { cancel, deleteJob, getJob, retry } from "@cartoon/db";
 import { isTerminal } from "@cartoon/protos";
-import { createRoute } from "@hono/zod-openapi";
+import { createRoute, z } from "@hono/zod-openapi";
 import { type App, json, problems } from "../../hono.ts";
+import { emptyIsNone } from "../../middleware/json-body.ts";
 import { principalOf, requireScope } from "../../middleware/require-scope.ts";
 import { linksFor } from "../../renders/links.ts";
 import { waitForJob } from "../../renders/live.ts";
@@ -12,14 +13,27 @@ import { IdParam, RenderView, WaitQuery } from "./schema.ts";
 
 const tags = ["Renders"];
 
+const CancelBody = z
+  .strictObject({
+    partial: z.boolean().optional().openapi({
+      description: "Make a rough clip.mp4 and poster.png of the frames as they stand; they are the `results`",
+    }),
+  })
+  .openapi("Cancel");
+
 const cancelRoute = createRoute({
   method: "post",
   path: "/v1/renders/{id}/cancel",
   operationId: "cancelRender",
-  summary: "Cancel a render; with `wait` the answer carries the receipt",
+  summary:
+    "Cancel a render; with `wait` the answer carries the receipt, with `partial` the clip as far as it got",
   tags,
-  middleware: [requireScope("cancel")] as const,
-  request: { params: IdParam, query: WaitQuery },
+  middleware: [requireScope("cancel"), emptyIsNone] as const,
+  request: {
+    params: IdParam,
+    query: WaitQuery,
+    body: { required: false, content: { "application/json": { schema: CancelBody } } },
+  },
   responses: {
     200: json(RenderView, "It has ended"),
     202: json(RenderView, "It will stop after the present step"),
@@ -66,7 +80,8 @@ export function registerControl(app: App, services: Services): void {
   app.openapi(cancelRoute, async (c) => {
     const reader = { tenant: principalOf(c).tenant };
     const { id } = c.req.valid("param");
-    await cancel(db, reader, id);
+    const { partial = false } = c.req.valid("json") ?? {};
+    await cancel(db, reader, id, { partial });
     const { wait = 0 } = c.req.valid("query");
     if (wait > 0) c.env?.holdOpen?.();
     const job = await waitForJob(db, signals, await getJob(db, reader, id), wait * 1000, services.stopping);
