@@ -117,7 +117,7 @@ test("the demo checks everything and renders nothing", async () => {
 test("the first load is at most 100 kB, and the policy lets no foreign script in", async () => {
   const page = await fetch(`${h.url}/`, { headers: html });
   let bytes = (await page.arrayBuffer()).byteLength;
-  for (const file of ["form.css", "form.js", "icon.svg"])
+  for (const file of ["form.css", "form.js", "storyboard.js", "icon.svg"])
     bytes += (await (await fetch(`${h.url}/form/${file}`)).arrayBuffer()).byteLength;
   expect(bytes).toBeLessThan(100_000);
   expect(page.headers.get("content-security-policy")).toContain("script-src 'self'");

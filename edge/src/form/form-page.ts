@@ -2,6 +2,7 @@ import { html, raw } from "hono/html";
 import { area, select, slider } from "./controls.ts";
 import { layout } from "./layout.ts";
 import { pictureSliders, voiceSliders } from "./ranges.ts";
+import { storyboardSection } from "./storyboard-section.ts";
 
 export interface Suggestion {
   prompt: string;
@@ -40,6 +41,7 @@ const KINDS = [
   { value: "combined", label: "Combined" },
   { value: "animation", label: "Animation" },
   { value: "speech", label: "Voice" },
+  { value: "storyboard", label: "Storyboard" },
 ];
 
 export function formPage(model: FormModel, submitted?: Submitted) {
@@ -63,7 +65,7 @@ export function formPage(model: FormModel, submitted?: Submitted) {
       )}
     </fieldset>
     ${model.needsKey ? html`<div class="field"><label for="field-api_key">API key</label><input type="password" id="field-api_key" name="api_key" autocomplete="off" required></div>` : ""}
-    ${select(
+    <div class="one-clip">${select(
       "character",
       "Characters",
       [
@@ -71,13 +73,16 @@ export function formPage(model: FormModel, submitted?: Submitted) {
         ...model.characters.map((one) => ({ value: one.name, label: one.label })),
       ],
       values.character ?? (model.characters.length > 1 ? "both" : model.characters[0]?.name) ?? "",
-    )}
-    <div class="only-clip">
+    )}</div>
+    ${storyboardSection(model, values)}
+    <div class="only-clip one-clip">
       <div id="blend-field">${slider({ name: "blend", label: blendLabel(model), min: 0, max: 100, step: 5, value: Number(values.blend ?? 50) })}</div>
       ${area({ name: "prompt", label: "Prompt", rows: 3, maxLength: 2000, value: values.prompt ?? pair?.prompt ?? "", suggestions: true })}
+    </div>
+    <div class="only-clip">
       ${area({ name: "negative_prompt", label: "Negative prompt", rows: 1, maxLength: 2000, value: values.negative_prompt ?? "", hint: "What should not be seen." })}
     </div>
-    <div class="only-speech">
+    <div class="only-speech one-clip">
       ${area({ name: "dialogue", label: "Dialogue", rows: 3, maxLength: 8000, value: values.dialogue ?? pair?.dialogue ?? "", suggestions: true, hint: "One line per speaker: [S1] … [S2] …, or Temo: … Felfel: …" })}
     </div>
     <div class="field">
@@ -109,6 +114,7 @@ export function formPage(model: FormModel, submitted?: Submitted) {
       <p class="status" id="status" role="status" aria-live="polite"></p>
       <progress id="bar" max="1" value="0" hidden aria-label="Progress of the render"></progress>
       <p class="error" id="error" role="alert" hidden></p>
+      <ol class="history" id="shots-progress" aria-label="Shots" hidden></ol>
       <p class="empty" id="empty">The clip appears here.</p>
       <div class="media"><img id="preview" alt="Preview of the clip while it is drawn" hidden></div>
       <div class="media"><audio id="first-sentences" controls hidden aria-label="The first sentences, while the rest is made"></audio></div>
@@ -116,6 +122,7 @@ export function formPage(model: FormModel, submitted?: Submitted) {
       <div class="links" id="downloads"></div>
       <ul class="warnings" id="warnings" hidden></ul>
       <div class="links">
+        <button type="button" id="retry" hidden>Make it after all</button>
         <button type="button" id="same-seed" hidden>Same seed again</button>
         <button type="button" id="share" hidden>Share link</button>
       </div>

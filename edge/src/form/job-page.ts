@@ -10,6 +10,8 @@ export interface JobView {
   stage: string;
   error?: string;
   text?: string;
+  /** Of a storyboard. */
+  shots?: { prompt: string; status: string; progress: number; error?: string }[];
   results: { name: string; url: string; download_url: string }[];
   warnings: { field: string; given: string; used: string; rule: string }[];
 }
@@ -18,7 +20,19 @@ export interface JobView {
 export interface JobActions {
   cancel: string;
   share: string;
+  /** Of a storyboard. */
+  retry?: string;
 }
+
+const shotList = (shots: NonNullable<JobView["shots"]>) =>
+  html`<ol class="history" aria-label="Shots" id="shots-progress">${shots.map(
+    (
+      shot,
+      index,
+    ) => html`<li><span class="text" dir="auto">${index + 1}. ${shot.prompt}</span><span>${shot.status}</span>
+    <progress max="1" value="${shot.progress}" aria-label="Progress of shot ${index + 1}"></progress>
+    ${shot.error ? html`<p class="error">${shot.error}</p>` : ""}</li>`,
+  )}</ol>`;
 
 function media(job: JobView) {
   const result = (name: string) => job.results.find((one) => one.name === name)?.url;
@@ -46,12 +60,14 @@ export function jobPage(job: JobView, actions?: JobActions) {
   <p role="status">${job.status}${job.stage && !job.over ? `, ${job.stage}` : ""}</p>
   ${job.text ? html`<p dir="auto">${job.text}</p>` : ""}
   ${job.over ? "" : html`<progress max="1" value="${job.progress}" aria-label="Progress of the render"></progress>`}
+  ${job.shots ? shotList(job.shots) : ""}
   ${job.error ? html`<p class="error" role="alert">${job.error}</p>` : ""}
   ${media(job)}
   <div class="links">${job.results.map((one) => html`<a class="button" href="${one.download_url}" download="${one.name}">${one.name}</a>`)}</div>
   <ul class="warnings">${job.warnings.map((one) => html`<li>${one.field}: ${one.given} → ${one.used} (${one.rule})</li>`)}</ul>
   ${actions && !job.over ? button(actions.cancel, "Cancel") : ""}
   ${actions && job.status === "succeeded" ? button(actions.share, "Share") : ""}
+  ${actions?.retry && job.over && job.status !== "succeeded" ? button(actions.retry, "Make it after all") : ""}
 </section></main>`,
   });
 }

@@ -1,4 +1,4 @@
-import { cancel, getJob, type Job, type Reader } from "@cartoon/db";
+import { cancel, getJob, getStoryboard, type Job, type Reader, retry } from "@cartoon/db";
 import { isTerminal } from "@cartoon/protos";
 import type { Context } from "hono";
 import { ApiError } from "../errors/table.ts";
@@ -7,6 +7,7 @@ import { checkScope } from "../middleware/require-scope.ts";
 import { linksFor } from "../renders/links.ts";
 import { toRender } from "../renders/view.ts";
 import type { Services } from "../services.ts";
+import { toStoryboard } from "../storyboards/view.ts";
 import { type JobActions, jobPage } from "./job-page.ts";
 import { issueTicket, readTicket } from "./ticket.ts";
 
@@ -25,30 +26,46 @@ export function registerJobPages(app: App, services: Services): void {
   const { db, secret } = services;
 
   /** As whom the job is read: by the ticket in the URL, else by the key. */
-  function readerOf(c: Context<AppEnv>, scope: "read" | "cancel"): Reader {
+  function readerOf(c: Context<AppEnv>, scope: "read" | "cancel" | "render"): Reader {
     const ticket = readTicket(secret, c.req.query("ticket") ?? "", ["follow"]);
     if (ticket && ticket.id === c.req.param("id")) return { operator: true };
     return { tenant: checkScope(c.get("principal"), scope).tenant };
   }
 
+  async function storyboardOf(c: Context<AppEnv>, job: Job) {
+    const found = await getStoryboard(db, { operator: true }, job.id);
+    const { status, stage, progress, shots } = await toStoryboard(found, linksFor(services, c.get("origin")));
+    const shown = shots.map((shot) => ({ ...shot, error: shot.error?.message }));
+    return { status, stage, progress, shots: shown };
+  }
+
   async function show(c: Context<AppEnv>, job: Awaited<ReturnType<typeof getJob>>, actions?: JobActions) {
     const render = await toRender(job, linksFor(services, c.get("origin")));
     c.header("cache-control", "no-store");
-    const text = job.spec.clip?.prompt;
+    const text = job.spec.clip?.prompt ?? job.spec.join?.title;
     const view = { ...render, text, over: isTerminal(job.status), error: render.error?.message };
-    return c.html(await jobPage(view, actions));
+    return c.html(
+      await jobPage(job.spec.join ? { ...view, ...(await storyboardOf(c, job)) } : view, actions),
+    );
   }
 
   app.get("/form/jobs/:id", async (c) => {
     const job = await getJob(db, readerOf(c, "read"), c.req.param("id"));
     const query = new URL(c.req.url).search;
     const to = (verb: string) => `/form/jobs/${c.req.param("id")}/${verb}${query}`;
-    return show(c, job, { cancel: to("cancel"), share: to("share") });
+    const again = job.spec.join ? { retry: to("retry") } : {};
+    return show(c, job, { cancel: to("cancel"), share: to("share"), ...again });
   });
 
   app.post("/form/jobs/:id/cancel", async (c) => {
     const id = c.req.param("id");
     await cancel(db, readerOf(c, "cancel"), id);
+    return c.redirect(`/form/jobs/${id}${new URL(c.req.url).search}`, 303);
+  });
+
+  app.post("/form/jobs/:id/retry", async (c) => {
+    const id = c.req.param("id");
+    await retry(db, readerOf(c, "render"), id);
     return c.redirect(`/form/jobs/${id}${new URL(c.req.url).search}`, 303);
   });
 

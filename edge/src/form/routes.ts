@@ -8,19 +8,23 @@ import type { App, AppEnv } from "../hono.ts";
 import { checkScope } from "../middleware/require-scope.ts";
 import { submitRender } from "../renders/submit.ts";
 import type { Services } from "../services.ts";
+import { submitStoryboard } from "../storyboards/submit.ts";
 // Imported, not read from disk, so that the compiled edge carries them.
 import formCss from "./assets/form.css" with { type: "text" };
 import formJs from "./assets/form.js" with { type: "text" };
 import icon from "./assets/icon.svg" with { type: "text" };
+import storyboardJs from "./assets/storyboard.js" with { type: "text" };
 import { charactersPage } from "./characters-page.ts";
 import { type FormModel, formPage, type Submitted } from "./form-page.ts";
 import { followUrl, registerJobPages } from "./job-routes.ts";
 import { formModel } from "./model.ts";
+import { storyboardOfForm } from "./storyboard-submission.ts";
 import { requestOfForm } from "./submission.ts";
 
 const ASSETS: Record<string, { type: string; text: string }> = {
   "form.css": { type: "text/css; charset=utf-8", text: formCss },
   "form.js": { type: "text/javascript; charset=utf-8", text: formJs },
+  "storyboard.js": { type: "text/javascript; charset=utf-8", text: storyboardJs },
   "icon.svg": { type: "image/svg+xml", text: icon },
 };
 
@@ -50,9 +54,10 @@ export function registerForm(app: App, services: Services): void {
       const asked = c.get("principal") ?? (await principalOfToken(services.db, key));
       const principal = checkScope(asked, "render");
       const pair = services.catalog.pack("").characters.map((one) => one.name);
-      const { job } = await submitRender(services, principal, requestOfForm(values, pair), {
-        dialect: "form",
-      });
+      const { job } =
+        values.kind === "storyboard"
+          ? await submitStoryboard(services, principal, storyboardOfForm(values, pair))
+          : await submitRender(services, principal, requestOfForm(values, pair), { dialect: "form" });
       return c.redirect(followUrl(services, job), 303);
     } catch (thrown) {
       const error = toApiError(thrown, c.get("requestId"));

@@ -1,8 +1,15 @@
 import { validationError } from "../errors/from-zod.ts";
 import { RenderRequest } from "../renders/request.ts";
 
-const PICTURE = ["width", "height", "num_frames", "fps", "num_inference_steps", "guidance_scale"] as const;
-const VOICE = {
+export const PICTURE = [
+  "width",
+  "height",
+  "num_frames",
+  "fps",
+  "num_inference_steps",
+  "guidance_scale",
+] as const;
+export const VOICE = {
   max_new_tokens: "max_new_tokens",
   tts_guidance_scale: "guidance_scale",
   temperature: "temperature",
@@ -19,6 +26,15 @@ function characters(values: Record<string, string>, pair: readonly string[]) {
     .map((name, index) => ({ name, weight: Number((weights[index] ?? 0.5).toFixed(2)) }));
 }
 
+/** The numbers among the form's fields that are filled in, under the names of the API. */
+export function numbersOf(
+  values: Record<string, string>,
+  names: Readonly<Record<string, string>>,
+): Record<string, number> {
+  const filled = Object.entries(names).filter(([field]) => (values[field] ?? "") !== "");
+  return Object.fromEntries(filled.map(([field, name]) => [name, Number(values[field])]));
+}
+
 /**
  * The request behind the form's fields as a browser without JavaScript sends them.
  * @param pair the names that "both" stands for
@@ -28,24 +44,19 @@ export function requestOfForm(values: Record<string, string>, pair: readonly str
   const kind = values.kind ?? "combined";
   const withClip = kind !== "speech";
   const withSpeech = kind !== "animation" && (values.dialogue ?? "").trim() !== "";
-  const filled = (names: readonly string[]) => names.filter((name) => (values[name] ?? "") !== "");
   const parsed = RenderRequest.safeParse({
     ...(withClip
       ? {
           prompt: values.prompt ?? "",
           ...(values.negative_prompt ? { negative_prompt: values.negative_prompt } : {}),
           characters: characters(values, pair),
-          clip: Object.fromEntries(filled(PICTURE).map((name) => [name, Number(values[name])])),
+          clip: numbersOf(values, Object.fromEntries(PICTURE.map((name) => [name, name]))),
         }
       : {}),
     ...(withSpeech
       ? {
           dialogue: values.dialogue,
-          speech: Object.fromEntries(
-            Object.entries(VOICE)
-              .filter(([field]) => (values[field] ?? "") !== "")
-              .map(([field, name]) => [name, Number(values[field])]),
-          ),
+          speech: numbersOf(values, VOICE),
         }
       : {}),
     output: { ...(values.fit ? { fit: values.fit } : {}), captions: values.captions === "yes" },

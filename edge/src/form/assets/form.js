@@ -1,4 +1,6 @@
 // The form's behaviour on top of plain HTML: without it the form still submits and the job page polls.
+import { asJob, shotsLine, showShots, storyboardBody } from "./storyboard.js";
+
 const config = JSON.parse(document.getElementById("form-config").textContent);
 const form = document.getElementById("render-form");
 const $ = (id) => document.getElementById(id);
@@ -59,8 +61,28 @@ const PICTURE_SETTINGS = ["width", "height", "num_frames", "fps", "num_inference
 
 const number = (name) => Number(form[name].value);
 
+const pictureSettings = () => Object.fromEntries(PICTURE_SETTINGS.map((name) => [name, number(name)]));
+
+const VOICE_SETTINGS = ["max_new_tokens", "tts_guidance_scale", "temperature", "top_p", "top_k"];
+
+const voiceSettings = () =>
+  Object.fromEntries(
+    VOICE_SETTINGS.map((name) => [name === "tts_guidance_scale" ? "guidance_scale" : name, number(name)]),
+  );
+
+/** Where the form's request goes to. */
+const endpoint = () => (form.kind.value === "storyboard" ? "/v1/storyboards" : "/v1/renders");
+
+function storyboardRequest() {
+  const output = { fit: form.fit.value, captions: form.captions.checked };
+  const shared = { output, clip: pictureSettings(), speech: voiceSettings() };
+  if (form.seed.value.trim() !== "") shared.seed = Number(form.seed.value);
+  return storyboardBody(form, config.pair, shared);
+}
+
 function requestBody() {
   const kind = form.kind.value;
+  if (kind === "storyboard") return storyboardRequest();
   const body = { output: { fit: form.fit.value, captions: form.captions.checked } };
   const seed = form.seed.value.trim();
   if (kind !== "speech") {
@@ -75,14 +97,11 @@ function requestBody() {
             { name: names[1], weight: Number(blend.toFixed(2)) },
           ]
         : names;
-    body.clip = {};
-    for (const name of PICTURE_SETTINGS) body.clip[name] = number(name);
+    body.clip = pictureSettings();
   }
   if (kind !== "animation" && form.dialogue.value.trim()) {
     body.dialogue = form.dialogue.value;
-    body.speech = {};
-    for (const name of ["max_new_tokens", "tts_guidance_scale", "temperature", "top_p", "top_k"])
-      body.speech[name === "tts_guidance_scale" ? "guidance_scale" : name] = number(name);
+    body.speech = voiceSettings();
   }
   if (seed !== "") body.seed = Number(seed);
   return body;
@@ -144,7 +163,8 @@ function showJob(job) {
   } else if (job.status === "running" || job.status === "committing") {
     const step = job.stage === "denoise" && job.steps ? ` – step ${job.step} of ${job.steps}` : "";
     const said = job.stage === "speech" && job.spoken ? ` – ${job.spoken} s of speech` : "";
-    say(`${STAGES[job.stage] ?? "Working"}${step}${said}${seconds(job.eta_seconds)}`);
+    if (job.shots) say(shotsLine(job));
+    else say(`${STAGES[job.stage] ?? "Working"}${step}${said}${seconds(job.eta_seconds)}`);
   } else say(job.status === "succeeded" ? "Done." : job.status === "canceled" ? "Canceled." : "");
   if (job.status === "failed" || job.status === "timed_out")
     showError(
@@ -251,12 +271,20 @@ function watch(id) {
   let eta;
   let spoken = "";
   let previewed = 0;
+  let isBoard = false;
+  let timer;
   const refresh = async () => {
     if (busy || over || watching !== source) return;
     busy = true;
     try {
-      const job = await call(`/v1/renders/${id}`);
-      const place = job.status === "queued" ? await call(`/v1/renders/${id}/estimate`).catch(() => ({})) : {};
+      let job = await call(`/v1/renders/${id}`);
+      isBoard = Boolean(job.spec.join);
+      if (isBoard) {
+        job = asJob(await call(`/v1/storyboards/${id}`));
+        if (watching === source) showShots($("shots-progress"), job);
+      }
+      const place =
+        job.status === "queued" && !isBoard ? await call(`/v1/renders/${id}/estimate`).catch(() => ({})) : {};
       if (watching !== source) return;
       showJob({
         ...job,
@@ -276,6 +304,7 @@ function watch(id) {
         show($("preview"), false);
         listening.end();
         if (job.status === "succeeded") showResults(job);
+        show($("retry"), isBoard && job.status !== "succeeded");
         remember(job);
       }
     } catch (error) {
@@ -288,8 +317,10 @@ function watch(id) {
     } finally {
       busy = false;
     }
-    const noEvents = source.readyState === undefined || source.readyState === 2;
-    if (!over && noEvents) setTimeout(refresh, POLL_MS);
+    // A storyboard's events tell what its shots are at only as they start and end.
+    const noEvents = isBoard || source.readyState === undefined || source.readyState === 2;
+    clearTimeout(timer);
+    if (!over && noEvents) timer = setTimeout(refresh, POLL_MS);
   };
   if (source.addEventListener) {
     for (const type of EVENT_TYPES) source.addEventListener(type, refresh);
@@ -311,6 +342,8 @@ function watch(id) {
 }
 
 const EVENT_TYPES = [
+  "shot",
+  "shots_done",
   "leased",
   "progress",
   "warning",
@@ -425,6 +458,8 @@ function reset() {
   $("downloads").replaceChildren();
   show($("warnings"), false);
   show($("same-seed"), false);
+  show($("retry"), false);
+  show($("shots-progress"), false);
   show($("preview"), false);
   listening.reset();
   show($("share"), false);
@@ -450,6 +485,14 @@ async function share() {
   }
 }
 
+/** Demo: the edge says whether the request is valid. A storyboard that is gets as far as there being no node. */
+async function checkOnly(body, headers) {
+  const path = form.kind.value === "storyboard" ? endpoint() : "/v1/estimate";
+  await call(path, { method: "POST", headers, body }).catch((error) => {
+    if (error.status !== 503) throw error;
+  });
+}
+
 async function submit(event) {
   event.preventDefault();
   reset();
@@ -460,14 +503,14 @@ async function submit(event) {
   const body = JSON.stringify(requestBody());
   try {
     if (config.demo) {
-      await call("/v1/estimate", { method: "POST", headers: json, body });
+      await checkOnly(body, json);
       $("generate").disabled = false;
       return say("Demo: these settings are valid. Nothing is rendered.");
     }
     const key = `"${crypto.getRandomValues(new Uint32Array(4)).join("-")}"`;
     const headers = { ...json, "idempotency-key": key };
-    const job = await call("/v1/renders", { method: "POST", headers, body });
-    remember(job);
+    const job = await call(endpoint(), { method: "POST", headers, body });
+    remember(job.shots ? asJob(job) : job);
     open(job.id);
   } catch (error) {
     $("generate").disabled = false;
@@ -478,7 +521,7 @@ async function submit(event) {
 
 /** The request as code; the key itself stays in the form. */
 function code(language) {
-  const url = `${location.origin}/v1/renders`;
+  const url = location.origin + endpoint();
   const json = JSON.stringify(requestBody(), null, 2);
   const keyed = Boolean(form.api_key);
   if (language === "curl") {
@@ -509,6 +552,15 @@ $("cancel").addEventListener("click", async () => {
 $("first-sentences").addEventListener("ended", () => listening.next());
 $("dice").addEventListener("click", () => {
   form.seed.value = String(Math.floor(Math.random() * 2 ** 31));
+});
+$("retry").addEventListener("click", async () => {
+  const { id } = $("job").dataset;
+  try {
+    await call(`/v1/storyboards/${id}/retry`, { method: "POST" });
+    open(id);
+  } catch (error) {
+    showError(error.message);
+  }
 });
 $("share").addEventListener("click", share);
 $("same-seed").addEventListener("click", (event) => {
