@@ -90,7 +90,8 @@ export class Models {
     if (!this.#picture) this.#free = await freeDeviceMemory(this.#setup.device);
     const mode = await chooseMode(this.#setup, pack, wish, this.#free, this.#picture?.mode);
     const kept = this.#picture;
-    const convolutions = wish.clip?.cast?.convolutions === true || (kept?.convolutions ?? false);
+    // Never the larger graph for those that don't need it: it rounds in another way.
+    const convolutions = wish.clip?.cast?.convolutions ?? false;
     const sameMode = kept?.mode.deterministic === mode.deterministic && kept.mode.memory === mode.memory;
     if (kept && sameMode && kept.convolutions === convolutions) return kept;
     await this.#releasePicture();

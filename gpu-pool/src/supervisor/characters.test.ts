@@ -47,6 +47,7 @@ afterAll(async () => {
 });
 
 const shot = { ...clip, ...{ prompt: "temo waves", width: 256, height: 256, num_inference_steps: 2 } };
+const quick = { ...shot, num_inference_steps: 1 };
 const url = (name: string) => `${node.store.origin}/files/${name}`;
 const tomo = (more: object = {}) => ({
   ...{ name: "tomo", label: "Tomo", triggers: ["temo"], speaker: "S1" as const, weight: 1 },
@@ -54,6 +55,8 @@ const tomo = (more: object = {}) => ({
   ...more,
 });
 const alone = (name: string, weight = 1) => [{ name, weight }];
+
+const gifOnly = { ...output, formats: ["gif" as const] };
 
 let serial = 0;
 async function render(spec: Partial<RenderSpec>, files: Uint8Array[] = []) {
@@ -63,7 +66,10 @@ async function render(spec: Partial<RenderSpec>, files: Uint8Array[] = []) {
     node.store.objects.set(`files/${hash}`, bytes);
     return { sha256: hash, get_url: url(hash), bytes: bytes.length };
   });
-  const outcome = await run(node.client, { ...runRequest(node.store, spec, { job_id }), assets });
+  const outcome = await run(node.client, {
+    ...runRequest(node.store, { output: gifOnly, ...spec }, { job_id }),
+    assets,
+  });
   const object = (name: string) => node.store.objects.get(`${job_id}/${name}`) ?? new Uint8Array();
   const json = new TextDecoder().decode(object("manifest.json"));
   return {
@@ -86,7 +92,8 @@ function withMore(tensors: Record<string, number[]>): Uint8Array {
     data_offsets: [number, number];
   }>(header)) {
     if (key === "__metadata__") continue;
-    const bytes = lora.slice(8 + length + entry.data_offsets[0], 8 + length + entry.data_offsets[1]);
+    const [from, to] = entry.data_offsets;
+    const bytes = Uint8Array.from(lora.subarray(8 + length + from, 8 + length + to));
     const data =
       entry.dtype === "F32"
         ? new Float32Array(bytes.buffer)
@@ -132,7 +139,10 @@ describe("a LoRA that was registered or is named by URL", () => {
       loras: [{ url: url("temo"), weight: 0.5 }],
     };
     expect((await render({ clip: half })).gif).toBe(pair.gif);
-    const regional = await render({ clip: { ...both, blend: "regional" }, registered }, [lora]);
+    const regional = await render(
+      { clip: { ...both, blend: "regional", num_inference_steps: 1 }, registered },
+      [lora],
+    );
     expect(regional.failed).toBeUndefined();
   });
 
@@ -140,7 +150,7 @@ describe("a LoRA that was registered or is named by URL", () => {
     const characters = alone("tomo");
     const stray = withMore({ "unet.nowhere.lora_A.weight": [8, 64], "unet.nowhere.lora_B.weight": [64, 8] });
     const odd = await render(
-      { clip: { ...shot, characters }, registered: [tomo({ lora_sha256: sha256(stray) })] },
+      { clip: { ...quick, characters }, registered: [tomo({ lora_sha256: sha256(stray) })] },
       [stray],
     );
     expect(odd.failed).toBeUndefined();
@@ -149,7 +159,7 @@ describe("a LoRA that was registered or is named by URL", () => {
       used: "100 layers",
       rule: expect.stringContaining("2 of its tensors fit nothing in this model (unet.nowhere.lora_A.weight"),
     });
-    const own = await render({ clip: { ...shot, characters: alone("temo") } });
+    const own = await render({ clip: { ...quick, characters: alone("temo") } });
     expect(odd.gif).toBe(own.gif);
     const target = "unet.down_blocks.0.resnets.0.conv1";
     const [out, input] = await convolutionShape("down_blocks.0.resnets.0.conv1");
@@ -158,13 +168,13 @@ describe("a LoRA that was registered or is named by URL", () => {
       [`${target}.lora_B.weight`]: [out, 4, 1, 1],
     });
     const wide = await render(
-      { clip: { ...shot, characters }, registered: [tomo({ lora_sha256: sha256(locon) })] },
+      { clip: { ...quick, characters }, registered: [tomo({ lora_sha256: sha256(locon) })] },
       [locon],
     );
     expect(wide.failed).toBeUndefined();
     expect(wide.warnings.filter(({ field }) => field === "registered.tomo")).toEqual([]);
     expect(wide.gif).not.toBe(own.gif);
-    expect((await render({ clip: { ...shot, characters: alone("temo") } })).gif).toBe(own.gif);
+    expect((await render({ clip: { ...quick, characters: alone("temo") } })).gif).toBe(own.gif);
   });
 });
 
@@ -177,7 +187,7 @@ async function convolutionShape(path: string): Promise<[number, number]> {
 }
 
 describe("what can't be applied", () => {
-  const byUrl = (name: string) => ({ clip: { ...shot, loras: [{ url: url(name), weight: 1 }] } });
+  const byUrl = (name: string) => ({ clip: { ...quick, loras: [{ url: url(name), weight: 1 }] } });
   test("is refused with its field, whatever is wrong with it, and the node goes on", async () => {
     node.store.objects.set(
       "files/loha",
@@ -205,11 +215,11 @@ describe("what can't be applied", () => {
         message: expect.stringContaining(words),
       });
     const gone = [tomo({ lora_sha256: "0".repeat(64) })];
-    const failed = (await render({ clip: { ...shot, characters: alone("tomo") }, registered: gone })).failed;
+    const failed = (await render({ clip: { ...quick, characters: alone("tomo") }, registered: gone })).failed;
     expect(failed?.message).toContain("registered.tomo.lora: the file is no longer there");
-    const changed = { clip: { ...shot, loras: [{ url: url("temo"), weight: 1, sha256: "0".repeat(64) }] } };
+    const changed = { clip: { ...quick, loras: [{ url: url("temo"), weight: 1, sha256: "0".repeat(64) }] } };
     expect((await render(changed)).failed?.message).toContain("the file is another one now");
-    expect((await render({ clip: shot })).failed).toBeUndefined();
+    expect((await render({ clip: quick })).failed).toBeUndefined();
   });
 });
 

@@ -3,9 +3,12 @@ import { float32, floatOutput, int64 } from "../../onnx/session.ts";
 import type { Codes } from "./delay-pattern.ts";
 import type { DacModel } from "./model.ts";
 
-/** Frames decoded at once, in the beginning and at most, and how long that may take: between two pieces a cancel is seen. */
-const PIECE_FRAMES = { first: 32, most: 120 } as const;
-const PIECE_MILLISECONDS = 100;
+/**
+ * Frames decoded at once: between two pieces a cancel is seen. By the size of the model alone, never by the clock:
+ * pieces of another size round otherwise, and the same seed has to give the same bytes.
+ */
+const PIECE_FRAMES = { small: 120, large: 48 } as const;
+const LARGE_CHANNELS = 1024;
 
 /**
  * Codes to sound. Long ones are decoded in pieces with as much context as their samples can depend on, which
@@ -23,11 +26,11 @@ export async function decodeCodes(
   const { config } = dac;
   const whole = decodedLength(config, frames) !== frames * config.hop;
   const context = decodeContext(config);
-  let piece: number = whole ? frames : PIECE_FRAMES.first;
+  const size = config.decoderChannels < LARGE_CHANNELS ? PIECE_FRAMES.small : PIECE_FRAMES.large;
+  const piece = whole ? frames : size;
   const samples = new Float32Array(whole ? decodedLength(config, frames) : frames * config.hop);
-  for (let from = 0; from < frames; ) {
+  for (let from = 0; from < frames; from += piece) {
     signal?.throwIfAborted();
-    const started = performance.now();
     const to = Math.min(frames, from + piece);
     const [first, last] = [Math.max(0, from - context), Math.min(frames, to + context)];
     const part = codes.flatMap((row) => row.slice(first, last));
@@ -35,17 +38,9 @@ export async function decodeCodes(
     const decoded = floatOutput(await dac.decoder.run({ audio_codes: feed }), "audio_values");
     const skip = (from - first) * config.hop;
     samples.set(whole ? decoded : decoded.subarray(skip, skip + (to - from) * config.hop), from * config.hop);
-    const perFrame = (performance.now() - started) / (last - first);
-    piece = nextPiece(Math.floor(PIECE_MILLISECONDS / perFrame) - 2 * context);
-    from = to;
     await new Promise((resolve) => setImmediate(resolve));
   }
   return samples;
-}
-
-/** Multiples of eight: few sizes, whose memory is used again. */
-function nextPiece(affordable: number): number {
-  return Math.max(8, Math.min(PIECE_FRAMES.most, affordable - (affordable % 8)));
 }
 
 /** Sound at the codec's rate to codes by frame, padded with silence to whole frames. */
