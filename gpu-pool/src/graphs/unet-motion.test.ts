@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import { createSession, type Feeds, float32, floatOutput } from "../onnx/session.ts";
 import { openWeights } from "../weights/weight-set.ts";
@@ -19,6 +19,8 @@ import {
   writeSeededWeights,
 } from "./testing/seeded.ts";
 import { buildUnetMotion, type UnetSizes } from "./unet-motion.ts";
+
+setDefaultTimeout(60_000);
 
 interface Run {
   readonly batch: number;
@@ -47,7 +49,7 @@ interface Fixture {
 async function build(
   fixture: Fixture,
   folder: string,
-  options: { lora: boolean; sizes?: UnetSizes; target?: Target },
+  options: { lora: boolean; sizes?: UnetSizes; target?: Target; reuse?: number },
 ): Promise<OnnxModel> {
   const files = [join(folder, "unet.safetensors"), join(folder, "adapter.safetensors")] as const;
   await writeSeededWeights(files[0], fixture.tensors.unet, fixture.seed, fixture.half);
@@ -152,6 +154,46 @@ test("fixed sizes give the same result as symbols", () =>
     expect(relativeError(floatOutput(outputs, "out_sample"), unpack(wanted))).toBeLessThan(1e-4);
     await session.release();
   }));
+
+test.each([
+  ["the CPU", cpuTarget],
+  ["CUDA's layout", plainNhwcTarget()],
+])(
+  "a second step in the same run, for %s: with the first one's sample and timestep it predicts the same",
+  (_, target) =>
+    inTemporaryFolder(async (folder) => {
+      const fixture = await readFixture<Fixture>("unet-sdxl");
+      const [run] = fixture.runs;
+      if (!run) throw new Error("the fixture lacks a run");
+      const { frames, height, width } = run;
+      const feeds = feedsOf(fixture, { ...run, batch: 1 });
+      const sample = feeds.sample?.data as Float32Array;
+      const channels = fixture.unet.in_channels;
+      const next = (mix: number, base = sample, timestep = 501.3) => ({
+        "next.timestep": float32(Float32Array.of(timestep), []),
+        "next.base": float32(base, [channels, frames, height, width]),
+        "next.mix": float32(Float32Array.of(mix), [1]),
+      });
+      for (const reuse of [1, 2]) {
+        const model = await build(fixture, folder, { lora: true, target, reuse });
+        expect(new Set(model.inputs.map(({ name }) => name)).size).toBe(model.inputs.length);
+        const session = await createSession(model, join(folder, "cache"), { intraOpThreads: 1 });
+        const lora = loraFeeds(fixture, model.loraTargets, true);
+        const same = await session.run({ ...feeds, ...lora, ...next(0) });
+        const first = floatOutput(same, "out_sample");
+        expect(relativeError(floatOutput(same, "next.out_sample"), first)).toBeLessThan(1e-5);
+        // The sample of the second step is `base + mix * first`: given outright, it predicts the same again.
+        const mixed = await session.run({ ...feeds, ...lora, ...next(0.5, sample, 400) });
+        const outright = sample.map((value, i) => value + 0.5 * (first[i] ?? 0));
+        const given = await session.run({ ...feeds, ...lora, ...next(0, outright, 400) });
+        const second = floatOutput(mixed, "next.out_sample");
+        expect(relativeError(floatOutput(given, "next.out_sample"), second)).toBeLessThan(1e-5);
+        expect(relativeError(second, first)).toBeGreaterThan(0.01);
+        await session.release();
+      }
+      await expect(build(fixture, folder, { lora: false, target, reuse: 9 })).rejects.toThrow("reuse: 9");
+    }),
+);
 
 test("contradictions in the configs are named", async () => {
   const fixture = await readFixture<Fixture>("unet-sdxl");

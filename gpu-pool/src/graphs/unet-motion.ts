@@ -43,6 +43,11 @@ export interface UnetOptions {
   /** Make LoRA A/B matrices graph inputs: of every attention and feed-forward layer, or of convolutions too. */
   readonly lora: LoraScope;
   readonly sizes?: UnetSizes;
+  /**
+   * Makes the graph predict two sampling steps in one run: the second with the deep features of the first, so that
+   * it computes only so many layers anew, the last ones of the last up block. 1 to that block's layers.
+   */
+  readonly reuse?: number;
 }
 
 interface UnetInputs {
@@ -61,6 +66,10 @@ interface UnetInputs {
  * SDXL also `text_embeds` [B, P] and `time_ids` float32 [B, 6] (original height and width, crop top and
  * left, target height and width). Output: `out_sample` [B, C', F, h, w].
  * All are float32, LoRA matrices are in the target's type.
+ *
+ * With `reuse` also the inputs `next.timestep`; `next.base` [C, F, h, w] and `next.mix` [B], from which the second
+ * step's sample follows: `base + sum over b of mix[b] * out_sample[b]`, the same for every row; and the output
+ * `next.out_sample`. (DeepCache, arXiv 2312.00858, within one run: the features never leave the device.)
  */
 export function buildUnetMotion({
   shape,
@@ -68,6 +77,7 @@ export function buildUnetMotion({
   target,
   lora,
   sizes = SYMBOLIC_UNET_SIZES,
+  reuse,
 }: UnetOptions): OnnxModel {
   const g = new GraphBuilder({ weights, dtype: target.dtype });
   const ops = target.bind(g, { lora });
@@ -75,10 +85,28 @@ export function buildUnetMotion({
   const sample = g.floatInput("sample", [batch, shape.inChannels, frames, height, width]);
   const timestep = g.input("timestep", "float32", []);
   const text = g.floatInput("encoder_hidden_states", [textRows, tokens, shape.down[0]?.crossDim ?? 0]);
-  const inputs = { sizes, text, time: timeEmbedding(ops, shape, timestep, sizes) };
+  const time = timeEmbedding(ops, shape, sizes);
+  const unet: Unet = { ops, shape, inputs: { sizes, text, time: time(timestep) } };
+  const first = wholePass(unet, sample, reuse ?? 0);
+  const out = g.floatOutput("out_sample", first.out);
+  if (reuse === undefined) return g.build("unet_motion");
+  if (!first.deep) throw new RangeError(`reuse: ${reuse} is not within the layers of the last up block`);
+  const next = nextSample(g, out, shape, sizes);
+  const later = { ...unet.inputs, time: time(g.input("next.timestep", "float32", [])) };
+  g.floatOutput("next.out_sample", shallowPass({ ...unet, inputs: later }, next, first.deep, reuse));
+  return g.build("unet_motion");
+}
 
-  const width0 = shape.down[0]?.channels ?? 0;
-  let stream = settledStream(ops.conv(ops.fromVideo(sample), "conv_in", { outChannels: width0, kernel: 3 }));
+interface Unet {
+  readonly ops: TargetOps;
+  readonly shape: UnetMotionShape;
+  readonly inputs: UnetInputs;
+}
+
+/** @returns `deep`: what goes into the last `reuse` layers of the last up block */
+function wholePass(unet: Unet, sample: Value, reuse: number): { out: Value; deep: FeatureMap | undefined } {
+  const { ops, shape, inputs } = unet;
+  let stream = entrance(unet, sample);
   const skips: Residual<FeatureMap>[] = [stream];
   for (const [i, block] of shape.down.entries()) {
     for (let j = 0; j < block.layers; j++) {
@@ -90,40 +118,99 @@ export function buildUnetMotion({
     skips.push(stream);
   }
   stream = midBlock(ops, shape, inputs, stream);
+  let deep: FeatureMap | undefined;
   for (const [i, block] of shape.up.entries()) {
     for (let j = 0; j < block.layers; j++) {
-      const skip = skips.pop();
-      if (!skip) throw new Error("the up blocks have more layers than the down blocks made skips");
-      const joined = ops.concatChannels(ops.settleMap(stream), ops.settleMap(skip));
-      stream = unetLayer(ops, shape, inputs, block, settledStream(joined), `up_blocks.${i}`, j);
+      if (i === shape.up.length - 1 && j === block.layers - reuse) deep = ops.settleMap(stream);
+      stream = upLayer(unet, i, j, stream, skips.pop());
     }
     if (i < shape.up.length - 1) stream = upsample(ops, block, stream, `up_blocks.${i}.upsamplers.0.conv`);
   }
+  return { out: exit(unet, stream), deep };
+}
+
+/** The first layers of the first down block and the last `reuse` ones of the last up block. */
+function shallowPass(unet: Unet, sample: Value, deep: FeatureMap, reuse: number): Value {
+  const { ops, shape, inputs } = unet;
+  let stream = entrance(unet, sample);
+  const skips: Residual<FeatureMap>[] = [stream];
+  const [down] = shape.down;
+  for (let j = 0; down && j < reuse - 1; j++) {
+    stream = unetLayer(ops, shape, inputs, down, stream, "down_blocks.0", j);
+    skips.push(stream);
+  }
+  const last = shape.up.length - 1;
+  const layers = shape.up[last]?.layers ?? 0;
+  let up = settledStream(deep);
+  for (let j = layers - reuse; j < layers; j++) up = upLayer(unet, last, j, up, skips.pop());
+  return exit(unet, up);
+}
+
+function entrance({ ops, shape }: Unet, sample: Value): Residual<FeatureMap> {
+  const outChannels = shape.down[0]?.channels ?? 0;
+  return settledStream(ops.conv(ops.fromVideo(sample), "conv_in", { outChannels, kernel: 3 }));
+}
+
+function upLayer(
+  { ops, shape, inputs }: Unet,
+  i: number,
+  j: number,
+  stream: Residual<FeatureMap>,
+  skip: Residual<FeatureMap> | undefined,
+): Residual<FeatureMap> {
+  const block = shape.up[i];
+  if (!skip || !block) throw new Error("the up blocks have more layers than the down blocks made skips");
+  const joined = ops.concatChannels(ops.settleMap(stream), ops.settleMap(skip));
+  return unetLayer(ops, shape, inputs, block, settledStream(joined), `up_blocks.${i}`, j);
+}
+
+function exit({ ops, shape, inputs }: Unet, stream: Residual<FeatureMap>): Value {
   const norm = { groups: shape.groups, epsilon: shape.epsilon, silu: true };
   const { normed } = ops.groupNorm(stream, "conv_norm_out", norm);
   const out = ops.conv(normed, "conv_out", { outChannels: shape.outChannels, kernel: 3 });
-  g.floatOutput("out_sample", ops.toVideo(out, batch, frames));
-  return g.build("unet_motion");
+  return ops.toVideo(out, inputs.sizes.batch, inputs.sizes.frames);
 }
 
-/** Time (and SDXL size) embedding, SiLU applied, repeated for every frame: [B*F, 4 * channels]. */
-function timeEmbedding(ops: TargetOps, shape: UnetMotionShape, timestep: Value, sizes: UnetSizes): Value {
+/** The sample of the second step: an affine map of the first one's output, in float32. */
+function nextSample(g: GraphBuilder, out: Value, shape: UnetMotionShape, sizes: UnetSizes): Value {
+  const { batch, frames, height, width } = sizes;
+  const base = g.input("next.base", "float32", [shape.inChannels, frames, height, width]);
+  const mix = g.input("next.mix", "float32", [batch]);
+  const weighted = op.mul(g, out, op.reshape(g, mix, [batch, 1, 1, 1, 1]));
+  const one = op.add(g, base, op.reduce(g, "ReduceSum", weighted, [0], false));
+  const all = op.expand(g, op.unsqueeze(g, one, [0]), [batch, shape.inChannels, frames, height, width]);
+  return op.cast(g, all, g.dtype);
+}
+
+/**
+ * Time (and SDXL size) embeddings, SiLU applied, repeated for every frame: timestep to [B*F, 4 * channels].
+ */
+function timeEmbedding(ops: TargetOps, shape: UnetMotionShape, sizes: UnetSizes): (timestep: Value) => Value {
   const { g } = ops;
   const width = shape.down[0]?.channels ?? 0;
   const { batch, frames } = sizes;
-  let embedding = embeddingMlp(ops, sinusoid(ops, op.reshape(g, timestep, [1, 1]), width), "time_embedding");
-  if (shape.textTime) {
-    const { timeDim, textDim } = shape.textTime;
-    const pooled = g.floatInput("text_embeds", [batch, textDim]);
-    const ids = g.input("time_ids", "float32", [batch, 6]);
-    const waves = sinusoid(ops, op.reshape(g, ids, [mulDims(batch, 6), 1]), timeDim);
-    const sizesEmbedding = op.reshape(g, waves, [batch, 6 * timeDim]);
-    const added = embeddingMlp(ops, op.concat(g, [pooled, sizesEmbedding], 1), "add_embedding");
-    embedding = op.add(g, added, embedding);
-  }
-  const channels = 4 * width;
-  const row = op.unsqueeze(g, ops.silu(embedding), [1]);
-  return op.reshape(g, op.expand(g, row, [batch, frames, channels]), [mulDims(batch, frames), channels]);
+  const added = shape.textTime && sizeEmbedding(ops, shape.textTime, batch);
+  return (timestep) => {
+    const waves = sinusoid(ops, op.reshape(g, timestep, [1, 1]), width);
+    const own = embeddingMlp(ops, waves, "time_embedding");
+    const embedding = added ? op.add(g, added, own) : own;
+    const channels = 4 * width;
+    const row = op.unsqueeze(g, ops.silu(embedding), [1]);
+    return op.reshape(g, op.expand(g, row, [batch, frames, channels]), [mulDims(batch, frames), channels]);
+  };
+}
+
+function sizeEmbedding(
+  ops: TargetOps,
+  { timeDim, textDim }: NonNullable<UnetMotionShape["textTime"]>,
+  batch: Dim,
+): Value {
+  const { g } = ops;
+  const pooled = g.floatInput("text_embeds", [batch, textDim]);
+  const ids = g.input("time_ids", "float32", [batch, 6]);
+  const waves = sinusoid(ops, op.reshape(g, ids, [mulDims(batch, 6), 1]), timeDim);
+  const sizes = op.reshape(g, waves, [batch, 6 * timeDim]);
+  return embeddingMlp(ops, op.concat(g, [pooled, sizes], 1), "add_embedding");
 }
 
 /** Resnet, spatial transformer and motion module of one layer. */

@@ -261,12 +261,15 @@ export class GraphBuilder {
 
   /** Declares the LoRA inputs of a linear layer: A [rank, in] and B [out, rank], with a rank of its own. */
   loraInputs(path: string, inFeatures: number, outFeatures: number): { a: Value; b: Value } {
-    const rank = `rank_${this.#shared.loraTargets.length}`;
-    this.#shared.loraTargets.push({ path, in: inFeatures, out: outFeatures });
-    return {
-      a: this.#root().input(`lora.${path}.A`, this.dtype, [rank, inFeatures]),
-      b: this.#root().input(`lora.${path}.B`, this.dtype, [outFeatures, rank]),
-    };
+    const { loraTargets } = this.#shared;
+    const root = this.#root();
+    // A layer that runs twice has one pair of matrices.
+    const input = (name: "A" | "B", shape: Shape) =>
+      root.once(`lora.${path}.${name}`, () => root.input(`lora.${path}.${name}`, this.dtype, shape));
+    const known = loraTargets.findIndex((target) => target.path === path);
+    if (known < 0) loraTargets.push({ path, in: inFeatures, out: outFeatures });
+    const rank = `rank_${known < 0 ? loraTargets.length - 1 : known}`;
+    return { a: input("A", [rank, inFeatures]), b: input("B", [outFeatures, rank]) };
   }
 
   /**

@@ -1,3 +1,5 @@
+import type { ResolvedClip } from "./settings.ts";
+
 /**
  * Classifier-free guidance in float32: `n = u + g·(c − u)`.
  * @param rescale φ of arXiv 2305.08891, section 3.4: `φ·n·std(c)/std(n) + (1 − φ)·n`; 0 leaves n alone
@@ -36,3 +38,12 @@ export function isGuided(step: number, steps: number, scale: number, quality: "f
 }
 
 const FAST_INTERVAL = { from: 0.1, to: 0.65 };
+
+/**
+ * Whether steps of a clip may take over the deep features of the step before. Their sample must be known while that
+ * one still runs, so samplers that clamp their guess, rescaled guidance and regions are left out.
+ */
+export function reusesFeatures({ quality, scheduler, guidanceRescale, blend }: ResolvedClip): boolean {
+  const affine = scheduler.clip === Number.POSITIVE_INFINITY && guidanceRescale === 0;
+  return quality === "fast" && affine && blend !== "regional";
+}

@@ -1,9 +1,9 @@
 import { motionAdapterConfig, unetConfig, unetMotionShape } from "../../graphs/config/unet.ts";
-import { float32, floatOutput, type Session, type TensorValue } from "../../onnx/session.ts";
+import { type Feeds, float32, floatOutput, type TensorValue } from "../../onnx/session.ts";
 import { openWeights, WeightSet } from "../../weights/weight-set.ts";
 import { targetOf } from "./device.ts";
 import { modelWeights, readConfig, weightFiles } from "./model-folder.ts";
-import type { Unet, UnetInput } from "./models.ts";
+import type { NextStep, Unet, UnetInput } from "./models.ts";
 import type { ModelOptions } from "./types.ts";
 import { type PassSize, UnetSession } from "./unet-session.ts";
 
@@ -30,23 +30,33 @@ export async function loadUnet(
     { shape, weights, options, lora: convolutions ? "convolutions" : true },
     first,
   );
+  const textDim = shape.textTime?.textDim;
+  const run = async (input: UnetInput, next: NextStep | undefined) => {
+    // The second step computes as many layers anew as one block has.
+    const session = await unet.at(input, next && layersPerBlock);
+    const outputs = await session.run({
+      ...feedsOf(shape.inChannels, textDim, input),
+      ...(next ? nextFeeds(shape.inChannels, input, next) : {}),
+    });
+    const second = next ? floatOutput(outputs, "next.out_sample") : new Float32Array(0);
+    return { first: floatOutput(outputs, "out_sample"), second };
+  };
   return {
     channels: shape.inChannels,
     maxFrames: shape.maxFrames,
     layersPerBlock,
     loraTargets: unet.model.loraTargets,
     loraType: targetOf(options).dtype,
-    predict: async (input) => predict(await unet.at(input), shape.inChannels, shape.textTime?.textDim, input),
+    predict: async (input) => (await run(input, input.inTwos ? nothingNext(input) : undefined)).first,
+    predictTwo: async (input, next) => {
+      const { first, second } = await run(input, next);
+      return [first, second];
+    },
     close: () => unet.close(),
   };
 }
 
-async function predict(
-  session: Session,
-  channels: number,
-  textDim: number | undefined,
-  input: UnetInput,
-): Promise<Float32Array> {
+function feedsOf(channels: number, textDim: number | undefined, input: UnetInput): Feeds {
   const { batch, frames, height, width, contextRows, tokens, context } = input;
   const sizing: Record<string, TensorValue> = {};
   if (textDim !== undefined) {
@@ -54,14 +64,26 @@ async function predict(
     sizing.time_ids = float32(timeIds(input), [batch, 6]);
   }
   const features = context.length / (contextRows * tokens);
-  const outputs = await session.run({
+  return {
     sample: float32(input.sample, [batch, channels, frames, height, width]),
     timestep: float32(Float32Array.of(input.timestep), []),
     encoder_hidden_states: float32(context, [contextRows, tokens, features]),
     ...sizing,
     ...input.lora,
-  });
-  return floatOutput(outputs, "out_sample");
+  };
+}
+
+/** For a single step on a graph of two. */
+function nothingNext({ sample, batch, timestep }: UnetInput): NextStep {
+  return { timestep, base: sample.subarray(0, sample.length / batch), mix: new Array<number>(batch).fill(0) };
+}
+
+function nextFeeds(channels: number, { batch, frames, height, width }: UnetInput, next: NextStep): Feeds {
+  return {
+    "next.timestep": float32(Float32Array.of(next.timestep), []),
+    "next.base": float32(next.base, [channels, frames, height, width]),
+    "next.mix": float32(Float32Array.from(next.mix), [batch]),
+  };
 }
 
 /** `[original height, original width, crop top, crop left, target height, target width]` in pixels, per batch row. */

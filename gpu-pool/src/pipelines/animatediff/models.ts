@@ -45,7 +45,20 @@ export interface UnetInput {
   tokens: number;
   /** [batch, features]; empty for families without pooled text. */
   pooled: Float32Array;
+  /** Other steps of the clip are predicted two in one run: their graph serves this one too. */
+  inTwos: boolean;
   lora: Feeds;
+}
+
+/** A second sampling step in the same run, with the deep features of the first. */
+export interface NextStep {
+  timestep: number;
+  /**
+   * Its sample is `base` plus the first step's outputs, each batch row times its weight: [channels, frames, height,
+   * width], one weight per row.
+   */
+  base: Float32Array;
+  mix: readonly number[];
 }
 
 export interface Unet {
@@ -58,6 +71,8 @@ export interface Unet {
   readonly loraType: LoraType;
   /** @returns the prediction, in the layout of `sample` */
   predict(input: UnetInput): Promise<Float32Array>;
+  /** Two steps in one run. @returns both predictions */
+  predictTwo(input: UnetInput, next: NextStep): Promise<[Float32Array, Float32Array]>;
 }
 
 export interface Vae {

@@ -5,7 +5,7 @@ import { contextAt, type EncodedPrompts } from "./encode.ts";
 import { blendMixes, focusMixes, type Mix } from "./focus-mixes.ts";
 import type { LatentShape } from "./latents.ts";
 import type { MemoryLadder } from "./memory.ts";
-import type { PictureModels, Unet } from "./models.ts";
+import type { PictureModels, Unet, UnetInput } from "./models.ts";
 import type { CharacterFocus, PassPartner, SharedPass } from "./types.ts";
 import type { FrameWindow } from "./windows.ts";
 
@@ -36,6 +36,16 @@ export interface Predictor {
     timestep: number,
     guided: boolean,
   ): Promise<Prediction>;
+  /** Whether two steps can be predicted in one run, the second with the deep features of the first. */
+  readonly predictsTwo?: boolean;
+  /** @param next of the frames of the window; `mix` weighs what is predicted for both batch rows */
+  predictTwo?(
+    sample: Float32Array,
+    shape: LatentShape,
+    window: FrameWindow,
+    timestep: number,
+    next: NextSteps,
+  ): Promise<[Prediction, Prediction]>;
   /** Has a partner begin a prediction without guidance; undefined when there is nobody to do it. */
   begin?(
     sample: Float32Array,
@@ -45,12 +55,21 @@ export interface Predictor {
   ): Promise<Float32Array> | undefined;
 }
 
+/** The second of two steps; without guidance there is no `uncond`. */
+export interface NextSteps {
+  timestep: number;
+  base: Float32Array;
+  mix: { cond: number; uncond: number | undefined };
+}
+
 export interface PredictorOptions {
   focus: CharacterFocus | undefined;
   memory: Pick<MemoryLadder, "halves">;
   partner: PassPartner | undefined;
   /** Which character's part of a regional clip; 0 otherwise. */
   region: number;
+  /** Steps may be predicted two in one run. */
+  fast: boolean;
   /** Told how long the LoRAs of a mix took to be put together. */
   onLora?: (seconds: number) => void;
 }
@@ -88,15 +107,45 @@ export class WindowPredictor implements Predictor {
   ): Promise<Prediction> {
     const pass = (...parts: SharedPass["part"][]) => this.#pass(parts, sample, shape, window, timestep);
     if (!guided) return { cond: await pass("cond"), uncond: undefined };
-    if (!this.#options.memory.halves) {
-      const both = await pass("uncond", "cond");
-      return { uncond: both.subarray(0, sample.length), cond: both.subarray(sample.length) };
-    }
+    if (!this.#options.memory.halves) return apart(await pass("uncond", "cond"));
     // The partner is asked before the pass here, which blocks the event loop until it is done.
     const theirs = this.#ask("uncond", sample, shape, window, timestep);
     if (theirs) await breathe();
     const cond = await pass("cond");
     return { cond, uncond: (await theirs?.catch(() => undefined)) ?? (await pass("uncond")) };
+  }
+
+  /** The second step's sample follows from both halves of the first one's guidance, so they must be in one pass. */
+  get predictsTwo(): boolean {
+    return this.#options.fast && !this.#options.memory.halves;
+  }
+
+  async predictTwo(
+    sample: Float32Array,
+    shape: LatentShape,
+    window: FrameWindow,
+    timestep: number,
+    { timestep: later, base, mix }: NextSteps,
+  ): Promise<[Prediction, Prediction]> {
+    const guided = mix.uncond !== undefined;
+    const { pass, mixes } = this.#input(
+      guided ? ["uncond", "cond"] : ["cond"],
+      sample,
+      shape,
+      window,
+      timestep,
+    );
+    const next = { timestep: later, base, mix: [...(guided ? [mix.uncond ?? 0] : []), mix.cond] };
+    const outputs: [Float32Array, Float32Array][] = [];
+    for (const { weights } of mixes)
+      outputs.push(await this.#unet.predictTwo({ ...pass, lora: this.#lora(weights) }, next));
+    const [first, second] = [0, 1].map((i) => {
+      const all = outputs.map((output) => output[i] ?? new Float32Array(0));
+      const values = blendMixes(all, mixes, shape.height * shape.width);
+      return guided ? apart(values) : { cond: values, uncond: undefined };
+    });
+    if (!first || !second) throw new Error("two steps were asked for");
+    return [first, second];
   }
 
   begin(sample: Float32Array, shape: LatentShape, window: FrameWindow, timestep: number) {
@@ -127,6 +176,21 @@ export class WindowPredictor implements Predictor {
     window: FrameWindow,
     timestep: number,
   ): Promise<Float32Array> {
+    const { pass, mixes } = this.#input(parts, sample, shape, window, timestep);
+    const outputs: Float32Array[] = [];
+    for (const { weights } of mixes)
+      outputs.push(await this.#unet.predict({ ...pass, lora: this.#lora(weights) }));
+    return blendMixes(outputs, mixes, shape.height * shape.width);
+  }
+
+  /** What the UNet gets for a pass, and the mixes of LoRA weights that it is run with. */
+  #input(
+    parts: readonly SharedPass["part"][],
+    sample: Float32Array,
+    shape: LatentShape,
+    window: FrameWindow,
+    timestep: number,
+  ): { pass: Omit<UnetInput, "lora">; mixes: Mix[] } {
     const { positive, negative } = this.#prompts;
     const travels = positive.length > 1;
     const frames = travels ? window : window.slice(0, 1);
@@ -149,12 +213,9 @@ export class WindowPredictor implements Predictor {
       contextRows: rows.length * frames.length,
       tokens: this.#prompts.negative.tokens,
       pooled: concat(rows.map((row) => row.pooled)),
+      inTwos: this.predictsTwo,
     };
-    const mixes = this.#mixesOf(window);
-    const outputs: Float32Array[] = [];
-    for (const { weights } of mixes)
-      outputs.push(await this.#unet.predict({ ...pass, lora: this.#lora(weights) }));
-    return blendMixes(outputs, mixes, shape.height * shape.width);
+    return { pass, mixes: this.#mixesOf(window) };
   }
 
   #mixesOf(window: FrameWindow): Mix[] {
@@ -179,6 +240,12 @@ export class WindowPredictor implements Predictor {
     this.#mixes.set(key, feeds);
     return feeds;
   }
+}
+
+/** Both halves of a guided pass. */
+function apart(both: Float32Array): Prediction {
+  const half = both.length / 2;
+  return { uncond: both.subarray(0, half), cond: both.subarray(half) };
 }
 
 function concat(parts: readonly Float32Array[]): Float32Array {

@@ -8,6 +8,7 @@ import { denoise } from "./denoise.ts";
 import { type EncodedPrompts, encodePrompts } from "./encode.ts";
 import { imageLatents } from "./first-image.ts";
 import { freeInit } from "./free-init.ts";
+import { reusesFeatures } from "./guidance.ts";
 import type { LatentShape } from "./latents.ts";
 import { isOutOfMemory, MemoryLadder } from "./memory.ts";
 import type { PictureModels } from "./models.ts";
@@ -58,6 +59,8 @@ export class Run {
   /** LoRAs that act on the whole clip, in each of its regions. */
   readonly #extra: readonly CharacterAdapter[];
   readonly #memory: MemoryLadder;
+  /** Step of the last checkpoint, or the one that this run began with. */
+  #savedAt = 0;
   #lastPreview = Number.NEGATIVE_INFINITY;
 
   /** @param halves guidance in two passes from the start */
@@ -110,7 +113,9 @@ export class Run {
   }
 
   async prepare(): Promise<DenoiseState> {
-    return this.#resumed() ?? (await this.#fresh());
+    const state = this.#resumed() ?? (await this.#fresh());
+    this.#savedAt = state.pass * this.#stepsPerPass + state.step;
+    return state;
   }
 
   /** Runs the sampler, once or with FreeInit several times. @returns the finished latents */
@@ -123,8 +128,7 @@ export class Run {
         if (warning) this.#warnings.push(warning);
         return warning !== undefined;
       },
-      onStep: (current: DenoiseState, x0: Float32Array, seconds: number) =>
-        this.#afterStep(current, x0, seconds),
+      onStep: this.#afterStep.bind(this),
       isToFinish: () => this.#options.finish?.aborted === true,
     };
     let state = start;
@@ -151,7 +155,7 @@ export class Run {
     const { focus } = this.#options;
     const make = (adapters: CharacterAdapter[], region: number) =>
       new WindowPredictor(models, prompts, [...adapters, ...this.#extra], {
-        ...{ focus, partner, region, memory: this.#memory },
+        ...{ focus, partner, region, memory: this.#memory, fast: reusesFeatures(this.#clip) },
         onLora: (seconds) => {
           this.#loraSeconds += seconds;
         },
@@ -303,13 +307,16 @@ export class Run {
     return firstImage && imageLatents(this.#parts.models.vae, firstImage, this.#shape);
   }
 
-  async #afterStep(state: DenoiseState, x0: Float32Array, seconds: number): Promise<void> {
+  async #afterStep(state: DenoiseState, x0: Float32Array, seconds: number, whole: boolean): Promise<void> {
     const { onStep, onPreview, checkpoint, previewEverySeconds = PREVIEW_SECONDS } = this.#options;
     const step = state.pass * this.#stepsPerPass + state.step;
     await onStep?.({ step, steps: this.#steps, seconds });
     const every = checkpoint?.everySteps ?? 0;
-    if (checkpoint?.save && every > 0 && step % every === 0 && step < this.#steps)
+    const owed = every > 0 && Math.floor(step / every) > Math.floor(this.#savedAt / every);
+    if (checkpoint?.save && owed && whole && step < this.#steps) {
+      this.#savedAt = step;
       await checkpoint.save(encodeState(state, this.#key), step);
+    }
     const due = performance.now() - this.#lastPreview >= previewEverySeconds * 1000;
     if (onPreview && due && step < this.#steps) {
       this.#lastPreview = performance.now();

@@ -51,13 +51,14 @@ export class UnetSession {
     return this.#current.model;
   }
 
-  async at(size: PassSize): Promise<Session> {
+  /** @param reuse layers that a second step computes anew; absent for graphs of one step */
+  async at(size: PassSize, reuse?: number): Promise<Session> {
     const { plan, sizes } = this.#plan(size);
-    const key = JSON.stringify([plan, sizes]);
+    const key = JSON.stringify([plan, sizes, reuse]);
     if (this.#current?.key === key) return this.#current.session;
     await this.close();
     const { shape, weights, lora, options } = this.#unet;
-    const model = buildUnetMotion({ shape, weights, target: targetOf(options, plan), lora, sizes });
+    const model = buildUnetMotion({ shape, weights, target: targetOf(options, plan), lora, sizes, reuse });
     const session = await createSession(model, options.cacheDir, sessionOptions(options));
     this.#current = { key, session, model };
     return session;
