@@ -1,5 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { RUNTIME_OPTIONS } from "@cartoon/edge/entries/runtime-options";
 import { z } from "zod";
 import { Child } from "./child.ts";
 import { packDirs } from "./pack-dirs.ts";
@@ -78,6 +79,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     name: "edge",
     args: [...(reload ? ["--watch"] : []), "edge/src/entries/bun.ts"],
     env: {
+      ...RUNTIME_OPTIONS,
       ...process.env,
       CARTOON_DATA_DIR: dataDir,
       CARTOON_NODES: nodes.join(","),

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createKey, type Database, openDatabase } from "@cartoon/db";
 import { findPostgres, type PostgresServer, startPostgres } from "@cartoon/db/test/postgres-server";
+import { RUNTIME_OPTIONS } from "../../src/entries/runtime-options.ts";
 import { ScriptedNode } from "../../test/scripted-node.ts";
 
 const SECRET = "a secret for the bench, thirty-two bytes";
@@ -53,6 +54,7 @@ export async function startBenchEdge(options: BenchEdgeOptions): Promise<BenchEd
       CARTOON_NODES: node.address,
       CARTOON_MAX_QUEUED: "10000000",
       CARTOON_QUIET: "1",
+      ...RUNTIME_OPTIONS,
       DATABASE_URL: server.url,
     },
     stdio: ["ignore", "inherit", "inherit"],
