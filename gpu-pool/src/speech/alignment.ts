@@ -40,23 +40,27 @@ export interface Reading {
   readonly reached: number;
   /** Longest way back in the text, as a share of its length: more than a little is a repetition. */
   readonly back: number;
+  /** Seconds after which the last of the text was read. */
+  readonly readAt: number;
 }
 
 /** How the speech went through the text. Positions are smoothed over a quarter of a second of frames. */
 export function readingOf(alignment: readonly Float32Array[], frameRate: number): Reading {
   const length = alignment[0]?.length ?? 0;
-  if (length === 0) return { reached: 1, back: 0 };
+  if (length === 0) return { reached: 1, back: 0, readAt: alignment.length / frameRate };
   const positions = alignment.map(peak);
   const half = Math.max(1, Math.round(frameRate / 8));
   let furthest = 0;
   let back = 0;
+  let readAt = 0;
   for (let f = 0; f < positions.length; f++) {
     const near = positions.slice(Math.max(0, f - half), f + half + 1).sort((a, b) => a - b);
     const position = near[Math.floor(near.length / 2)] ?? 0;
+    if (position > furthest) readAt = f / frameRate;
     furthest = Math.max(furthest, position);
     back = Math.max(back, furthest - position);
   }
-  return { reached: (furthest + 1) / length, back: back / length };
+  return { reached: (furthest + 1) / length, back: back / length, readAt };
 }
 
 function peak(weights: Float32Array): number {

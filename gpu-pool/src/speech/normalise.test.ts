@@ -15,7 +15,7 @@ test("every chunk of the fixture becomes the same bytes", () => {
       voice: speaker === 1 ? (1 as const) : (2 as const),
       text: normaliseLine(text),
     }));
-    expect([...encodeText(segments, { base: 128, count: 32 }).ids]).toEqual(chunk.ids);
+    expect([...encodeText(segments, { spaces: { base: 128, count: 32 } }).ids]).toEqual(chunk.ids);
   }
 });
 
@@ -38,4 +38,15 @@ test("text of a model without its own rules is sent as it is", () => {
   ]);
   expect([...ids]).toEqual([1, 0x20, 0x48, 0xc3, 0xa9, 0x2e, 0x20, 2, 0x20, 0x41, 0x20, 0x62]);
   expect(starts).toEqual([0, 7]);
+});
+
+test("a model that wants speakers to alternate gets a tag only where the voice changes", () => {
+  const segments = [
+    { voice: 1, text: "Ab." },
+    { voice: 1, text: "C." },
+    { voice: 2, text: "D." },
+  ] as const;
+  const { ids, starts } = encodeText(segments, { alternating: true });
+  expect(new TextDecoder().decode(ids)).toBe("\u0001 Ab. C. \u0002 D.");
+  expect(starts).toEqual([0, 6, 9]);
 });

@@ -51,6 +51,29 @@ export function tidySilence(samples: Float32Array, sampleRate: number, options: 
   return { samples: joined, moved };
 }
 
+const STRAY = { longestSeconds: 0.15, silenceSeconds: 0.05, decibels: 30 } as const;
+
+/**
+ * Cuts a burst at the very end: a short sound after a silence that has not died away when the chunk ends. A word ends
+ * otherwise; this is what a model says when it has finished and not yet stopped.
+ */
+export function withoutStrayEnd(samples: Float32Array, sampleRate: number): Float32Array {
+  const window = Math.max(1, Math.round(sampleRate * WINDOW_SECONDS));
+  const levels = windowLevels(samples, window);
+  const loud = Float32Array.from(levels).sort()[Math.floor(levels.length * 0.9)] ?? 0;
+  const heard = (w: number) => (levels[w] ?? 0) > loud * 10 ** (-STRAY.decibels / 20);
+  // The last window may be a short one.
+  let last = levels.length - 1;
+  if (!heard(last)) last -= 1;
+  let first = last;
+  while (first >= 0 && heard(first)) first -= 1;
+  let silent = first;
+  while (silent >= 0 && !heard(silent)) silent -= 1;
+  const [burst, before] = [last - first, first - silent].map((windows) => windows * WINDOW_SECONDS);
+  const stray = burst && before && burst <= STRAY.longestSeconds && before >= STRAY.silenceSeconds - 1e-9;
+  return stray && silent >= 0 ? samples.subarray(0, (first + 1) * window) : samples;
+}
+
 /** Ranges of windows to keep: all but the middle of long silences. */
 function keptRanges(
   voiced: readonly boolean[],

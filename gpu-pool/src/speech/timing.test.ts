@@ -5,7 +5,7 @@ import { chooseHead } from "./choose-head.ts";
 import { soundFailures, tokenFailures } from "./failures.ts";
 import { mouthLines, mouthTrack } from "./mouth.ts";
 import { segmentSpans } from "./spans.ts";
-import { tidySilence } from "./tidy.ts";
+import { tidySilence, withoutStrayEnd } from "./tidy.ts";
 import { assignSpeakers } from "./voices.ts";
 
 const RATE = 16_000;
@@ -103,6 +103,19 @@ describe("spans of the lines", () => {
     ).toHaveLength(0);
   });
 
+  test("a burst after the last word is cut, a word that ends is not", () => {
+    const word = bursts(2, [0.2, 1.5]);
+    expect(withoutStrayEnd(word, RATE)).toBe(word);
+    const burst = bursts(2, [0.2, 1.5], [1.9, 2]);
+    const kept = withoutStrayEnd(burst, RATE).length / RATE;
+    expect(kept).toBeWithin(1.85, 1.91);
+    // The release of a "t" dies away before the end.
+    const released = bursts(2, [0.2, 1.5], [1.6, 1.65]);
+    expect(withoutStrayEnd(released, RATE)).toBe(released);
+    const silence = bursts(1);
+    expect(withoutStrayEnd(silence, RATE).length).toBeGreaterThan(0);
+  });
+
   test("mouths open with the sound", () => {
     const levels = mouthTrack(bursts(2, [0.5, 1.5]), RATE);
     expect(levels).toHaveLength(50);
@@ -154,7 +167,18 @@ describe("failures", () => {
     expect(tokenFailures({ ...good, alignment: walk(200, 50, (x) => x * 0.5) })).toEqual([
       "text not finished",
     ]);
+    const loop = good.codes.map((row) => row.map((code, i) => (i > 50 && i < 150 ? i % 11 : code)));
+    expect(tokenFailures({ ...good, codes: loop })).toEqual(["repeated tokens"]);
+    const twice = walk(200, 50, (x) => (x < 0.5 ? 2 * x : 2 * x - 1));
+    expect(tokenFailures({ ...good, alignment: twice })).toEqual(["text repeated"]);
+    const early = walk(200, 50, (x) => Math.min(1, x * 4));
+    expect(tokenFailures({ ...good, expectedSeconds: 2.2, alignment: early })).toEqual([
+      "went on after the text",
+    ]);
     expect(soundFailures(bursts(4), RATE, 4)).toEqual(["silence"]);
+    expect(soundFailures(bursts(4, [0.2, 4]), RATE, 4)).toEqual(["the end is cut off"]);
+    const hard = bursts(4, [0.2, 3.8]).map((x) => Math.max(-1, Math.min(1, 8 * x)));
+    expect(soundFailures(hard, RATE, 4)).toEqual(["distorted"]);
     const hiss = uniform("hiss", 4 * RATE).map((u) => (u - 0.5) * 0.5);
     expect(soundFailures(hiss, RATE, 4)).toEqual(["noise"]);
   });

@@ -1,4 +1,5 @@
 import { segmentFrames } from "../../speech/alignment.ts";
+import { declip } from "../../speech/declip.ts";
 import type { PlannedChunk } from "../../speech/plan.ts";
 import { proportionalBorders, type Span, segmentSpans } from "../../speech/spans.ts";
 import { fadeEnds, tidySilence } from "../../speech/tidy.ts";
@@ -44,7 +45,7 @@ export class Assembly {
     }
     const start = this.seconds;
     const spans = this.#spans(chunk, made);
-    const tidied = tidySilence(made.samples, rate, TIDY);
+    const tidied = tidySilence(declip(made.samples).samples, rate, TIDY);
     fadeEnds(tidied.samples, Math.round(rate * 0.008));
     for (const [i, { line, voice }] of chunk.segments.entries()) {
       const span = spans[i] ?? { start: 0, end: 0 };

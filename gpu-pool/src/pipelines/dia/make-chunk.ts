@@ -1,7 +1,8 @@
 import type { SpeechSpec } from "@cartoon/protos/render-spec";
 import { encodeText, type Segment } from "../../speech/encode-text.ts";
 import { type SpeechFailure, soundFailures, tokenFailures } from "../../speech/failures.ts";
-import type { PlannedChunk } from "../../speech/plan.ts";
+import type { PlannedChunk, PlannedSegment } from "../../speech/plan.ts";
+import { withoutStrayEnd } from "../../speech/tidy.ts";
 import { decodeCodes } from "./codec.ts";
 import { type Codes, undelay } from "./delay-pattern.ts";
 import type { Generation, GenerationRequest } from "./generate.ts";
@@ -98,7 +99,8 @@ export async function makeChunks(
 
 function prepare(context: ChunkContext, chunk: PlannedChunk): PreparedChunk {
   const { settings, speech } = context;
-  const voices = new Map(chunk.segments.map(({ character, voice }) => [character, voice]));
+  const segments = inOrder(context, chunk.segments);
+  const voices = new Map(segments.map(({ character, voice }) => [character, voice]));
   const spoken: Segment[] = [];
   const prompt: Codes[number][] = [];
   for (const [character, voice] of voices) {
@@ -107,8 +109,9 @@ function prepare(context: ChunkContext, chunk: PlannedChunk): PreparedChunk {
     spoken.push({ voice, text: reference.transcript });
     prompt.push(...reference.codes);
   }
-  const { ids, starts } = encodeText([...spoken, ...chunk.segments], settings.spaces);
-  const text = settings.normalise ? ids : withClosingTag(ids, chunk.segments);
+  const { spaces } = settings;
+  const { ids, starts } = encodeText([...spoken, ...segments], { spaces, alternating: !settings.normalise });
+  const text = settings.normalise ? ids : withClosingTag(ids, segments);
   const budget = Math.ceil((chunk.seconds * 2 + 1.5) * settings.frameRate);
   const room = settings.maxFrames - prompt.length;
   if (room < settings.frameRate / 4) {
@@ -135,6 +138,20 @@ function prepare(context: ChunkContext, chunk: PlannedChunk): PreparedChunk {
     starts: starts.slice(spoken.length).map((start) => start - (starts[spoken.length] ?? 0)),
     firstByte: starts[spoken.length] ?? 0,
   };
+}
+
+/**
+ * A model without voices of its own is to begin with `[S1]`: where every character has a reference clip, which says who
+ * it is, the first to speak is `[S1]` and the other one `[S2]`.
+ */
+function inOrder(
+  { settings, prompts }: ChunkContext,
+  segments: readonly PlannedSegment[],
+): readonly PlannedSegment[] {
+  const [first] = segments;
+  const bound = segments.every(({ character }) => prompts.has(character));
+  if (!first || first.voice === 1 || settings.limits.sharedVoices || !bound) return segments;
+  return segments.map((segment) => ({ ...segment, voice: segment.voice === 1 ? 2 : 1 }));
 }
 
 /**
@@ -208,7 +225,7 @@ async function hear(
   const failures = tokenFailures({ ...tokens, frameRate, expectedSeconds: chunk.seconds });
   if (failures.length > 0 && !keep) return { tokens, samples: new Float32Array(0), failures };
   const started = performance.now();
-  const samples = await decodeCodes(dac, tokens.codes, signal);
+  const samples = withoutStrayEnd(await decodeCodes(dac, tokens.codes, signal), sampleRate);
   clock.codecSeconds += (performance.now() - started) / 1000;
   return { tokens, samples, failures: [...failures, ...soundFailures(samples, sampleRate, chunk.seconds)] };
 }

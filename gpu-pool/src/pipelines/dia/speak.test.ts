@@ -141,6 +141,28 @@ describe("a dialogue", () => {
     expect(warnings[0]?.used).toContain("2 more attempts");
   });
 
+  test("that is tried again comes out the same each time", async () => {
+    const short = { ...script, max_new_tokens: 40 };
+    const first = await voice.speak(short);
+    const again = await voice.speak(short);
+    expect(first.timings.retries).toBeGreaterThan(0);
+    expect(again.timings.retries).toBe(first.timings.retries);
+    expect(again.samples).toEqual(first.samples);
+    expect(again.warnings).toEqual(first.warnings);
+    expect(again.lines).toEqual(first.lines);
+  });
+
+  test("comes out beside others as it does alone", async () => {
+    const others = [3, 4, 5].map((seed) => ({ ...script, seed, lines: script.lines.slice(seed - 3) }));
+    const together = await Promise.all(others.map((one) => voice.speak(one)));
+    for (const [i, one] of others.entries()) {
+      const alone = await voice.speak(one);
+      expect(together[i]?.samples).toEqual(alone.samples);
+      expect(together[i]?.lines).toEqual(alone.lines);
+      expect(together[i]?.warnings).toEqual(alone.warnings);
+    }
+  });
+
   test("stops when it is aborted", async () => {
     const abort = new AbortController();
     const onProgress = () => abort.abort(new Error("enough"));

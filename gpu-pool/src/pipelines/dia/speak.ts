@@ -3,6 +3,7 @@ import { normaliseParts } from "../../speech/loudness.ts";
 import { MOUTH_RATE, mouthTrack } from "../../speech/mouth.ts";
 import { normaliseLine } from "../../speech/normalise.ts";
 import { type PlanLimits, type PlanLine, type PlannedChunk, planChunks } from "../../speech/plan.ts";
+import { cueWarning, linesField, planWarnings } from "../../speech/plan-warnings.ts";
 import { assignSpeakers, type Speaker } from "../../speech/voices.ts";
 import { Assembly, joinParts, type PlacedSegment } from "./assemble.ts";
 import type { GenerationQueue } from "./generation-queue.ts";
@@ -156,20 +157,12 @@ function plan(
     if (spoken === "") {
       const rule = "the line holds nothing that this voice can say; it is left out";
       warnings.push({ field: `speech.lines[${i}].text`, given: text.slice(0, 80), used: "", rule });
-    }
+    } else if (settings.normalise) warnings.push(...cueWarning(i, text));
     return { text: spoken, character: speaker.character ?? `S${speaker.voice}`, voice: speaker.voice };
   });
   const chunks = planChunks(lines, limits);
   if (chunks.length === 0) throw new Error("speech.lines: there is nothing to say in them");
-  const [only] = chunks;
-  if (!settings.normalise && chunks.length === 1 && only && only.seconds < settings.limits.minSeconds) {
-    warnings.push({
-      field: "speech.lines",
-      given: `about ${only.seconds.toFixed(1)} s`,
-      used: `about ${only.seconds.toFixed(1)} s`,
-      rule: `this voice speaks best from ${settings.limits.minSeconds} s on; a shorter dialogue may sound rushed`,
-    });
-  }
+  warnings.push(...planWarnings(lines, chunks, limits));
   return chunks;
 }
 
@@ -191,15 +184,13 @@ function samePrompts(
 
 function chunkWarnings(speech: SpeechSpec, chunk: PlannedChunk, made: MadeChunk): Warning[] {
   if (made.firstFailures.length === 0) return [];
-  const lines = [...new Set(chunk.segments.map(({ line }) => line))];
-  const field =
-    lines.length === 1 ? `speech.lines[${lines[0]}]` : `speech.lines[${lines[0]}..${lines.at(-1)}]`;
+  const field = linesField(chunk);
   const solved = made.failures.length === 0;
   const outcome = solved ? "spoken again with another seed" : "the best attempt was kept";
   return [
     {
       field,
-      given: speech.lines[lines[0] ?? 0]?.text.slice(0, 80) ?? "",
+      given: speech.lines[chunk.segments[0]?.line ?? 0]?.text.slice(0, 80) ?? "",
       used: `${outcome} (${made.retries} more ${made.retries === 1 ? "attempt" : "attempts"})`,
       rule: `the voice went wrong: ${(solved ? made.firstFailures : made.failures).join(", ")}`,
     },
