@@ -68,8 +68,6 @@ const Env = z.object({
   CARTOON_MEMORY: z.enum(["auto", "small", "full"]).default("auto"),
   /** Whether an idle device takes passes of a clip that another one draws: `auto` does so between GPUs. */
   CARTOON_SHARE_JOBS: z.enum(["auto", "on", "off"]).default("auto"),
-  /** Whether an idle device takes passes of a clip that another one draws: `auto` does so between GPUs. */
-  CARTOON_SHARE_JOBS: z.enum(["auto", "on", "off"]).default("auto"),
   /** Whether voices are made in a process of their own, beside the picture: `auto` does so on GPUs. */
   CARTOON_VOICE_PROCESS: z.enum(["auto", "own", "shared"]).default("auto"),
   /** Folder for frames and sound on their way; emptied after every job. */
