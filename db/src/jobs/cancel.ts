@@ -36,7 +36,7 @@ export function withoutPartial(extras: Extras): Extras {
 export function cancel(db: Database, reader: Reader, id: string, options: CancelOptions = {}): Promise<Job> {
   return db.write(function* (tx): Verb<Job> {
     const found = yield* findJob(tx, reader, id);
-    if (found.spec.join) return toJob((yield* cancelStoryboard(tx, found.id)) ?? found);
+    if (found.spec.join) return toJob((yield* cancelStoryboard(tx, found.id, options)) ?? found);
     const job = yield* findJob(tx, reader, found.id, { lock: true });
     return toJob(yield* cancelLocked(tx, job, options));
   });

@@ -17,8 +17,13 @@ const SHOWING: ReadonlySet<string> = new Set(["succeeded", "canceled"]);
 export function getJob(db: Database, reader: Reader, id: string): Promise<JobWithResults> {
   return db.read(function* (tx): Verb<JobWithResults> {
     const job = yield* findJob(tx, reader, id);
-    return { ...toJob(job), results: SHOWING.has(job.status) ? yield* resultsOf(tx, job.id) : [] };
+    return { ...toJob(job), results: yield* shownResults(tx, job) };
   });
+}
+
+/** Results of a job in whatever state it is. */
+export function* shownResults(tx: Tx, job: { id: string; status: string }): Verb<JobResult[]> {
+  return SHOWING.has(job.status) ? yield* resultsOf(tx, job.id) : [];
 }
 
 export function* resultsOf(tx: Tx, jobId: string): Verb<JobResult[]> {

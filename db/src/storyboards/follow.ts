@@ -1,5 +1,5 @@
 import { isTerminal, type JobStatus } from "@cartoon/protos/job-status";
-import { and, eq, inArray, isNotNull, sql } from "drizzle-orm";
+import { and, eq, inArray, sql } from "drizzle-orm";
 import { endJob } from "../jobs/end.ts";
 import type { NewEvent } from "../jobs/events.ts";
 import type { JobRow } from "../jobs/job.ts";
@@ -126,6 +126,7 @@ function* expireShots(tx: Tx, boardId: string, at: number | null): Verb<void> {
     .select({ id: storyboardShots.jobId })
     .from(storyboardShots)
     .where(eq(storyboardShots.boardId, boardId));
-  const made = and(inArray(jobs.id, ids), eq(jobs.status, "succeeded"), isNotNull(jobs.completedAt));
+  // A canceled shot may have left what there was of it.
+  const made = and(inArray(jobs.id, ids), inArray(jobs.status, ["succeeded", "canceled"]));
   yield* run(tx.db.update(jobs).set({ resultsExpireAt: at }).where(made));
 }

@@ -3,7 +3,7 @@ import { and, asc, desc, eq, inArray, sql } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import { VerbError } from "../errors.ts";
 import { findJob, type Reader } from "../jobs/find.ts";
-import { type JobWithResults, resultsOf } from "../jobs/get.ts";
+import { type JobWithResults, resultsOf, shownResults } from "../jobs/get.ts";
 import { type Job, type JobResult, toJob } from "../jobs/job.ts";
 import { cursorAfter, DEFAULT_PAGE, MAX_PAGE, readCursor } from "../jobs/list.ts";
 import { rows, type Tx, type Verb } from "../verb.ts";
@@ -24,17 +24,13 @@ export function getStoryboard(db: Database, reader: Reader, id: string): Promise
     if (!row.spec.join) throw new VerbError("not_found", `The job ${row.id} is no storyboard.`);
     const shots: JobWithResults[] = [];
     for (const shot of yield* shotsOf(tx, row.id))
-      shots.push({ ...toJob(shot), results: yield* made(tx, shot) });
+      shots.push({ ...toJob(shot), results: yield* shownResults(tx, shot) });
     return {
-      board: { ...toJob(row), results: yield* made(tx, row) },
+      board: { ...toJob(row), results: yield* shownResults(tx, row) },
       waiting: row.status === WAITING,
       shots,
     };
   });
-}
-
-function* made(tx: Tx, row: { id: string; status: string }): Verb<JobResult[]> {
-  return row.status === "succeeded" ? yield* resultsOf(tx, row.id) : [];
 }
 
 /** Results of a storyboard's shots in their order, for the dispatcher. */

@@ -26,6 +26,7 @@ import {
   queueLoad,
   retry,
   shotResults,
+  wantsPartial,
 } from "../index.ts";
 
 const acme = { tenant: "acme" };
@@ -204,6 +205,21 @@ onEachDatabase("storyboards", (backend) => {
     ]);
     await retry(db, acme, job.id);
     expect(await lease(db, { ...take, count: 9 })).toHaveLength(3);
+  });
+
+  test("what a canceled shot leaves expires with its storyboard", async () => {
+    const { clock, advance } = manualClock();
+    const db = await backend.open({ clock });
+    const { job } = await put(db, 2, { resultsTtlMs: 60_000 });
+    const running = await leaseOne(db);
+    await cancel(db, acme, job.id, { partial: true });
+    expect(wantsPartial(await getJob(db, acme, running.id))).toBe(true);
+    const left = [{ ...clip, storageKey: `renders/${running.id}/a1/partial-clip.mp4` }];
+    await confirmCancel(db, attemptOf(running), receipt(), left);
+    expect((await getStoryboard(db, acme, job.id)).shots[0]?.results).toHaveLength(1);
+    expect(await expiredResults(db)).toEqual([]);
+    advance(60_000);
+    expect((await expiredResults(db)).map(({ jobId }) => jobId)).toContain(running.id);
   });
 
   test("a join that runs is canceled as any job", async () => {
