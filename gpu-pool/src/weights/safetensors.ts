@@ -34,8 +34,6 @@ export class SafetensorsError extends Error {
   }
 }
 
-const MAX_HEADER_BYTES = 100 * 1024 * 1024;
-
 async function readExactly(
   file: FileHandle,
   offset: number,
@@ -60,7 +58,7 @@ export async function readSafetensorsHeader(path: string): Promise<SafetensorsFi
   try {
     const { size } = await file.stat();
     const first = await readExactly(file, 0, Math.min(8, size));
-    const length = headerLength(first ?? new Uint8Array(), size, MAX_HEADER_BYTES);
+    const length = headerLength(first ?? new Uint8Array(), size);
     const bytes = await readExactly(file, 8, length);
     if (!bytes) throw new HeaderProblem("the header is cut short");
     const { entries, metadata } = parseSafetensorsHeader(bytes, size);

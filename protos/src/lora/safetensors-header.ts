@@ -39,6 +39,8 @@ export class HeaderProblem extends Error {
   override readonly name = "HeaderProblem";
 }
 
+/** More than any model that we run has; a header that is larger is a bomb. */
+export const MAX_HEADER_BYTES = 8 * 1024 * 1024;
 /** Bytes of the length before the header. */
 export const LENGTH_BYTES = 8;
 
@@ -46,7 +48,7 @@ export const LENGTH_BYTES = 8;
  * Length of the header from a file's first 8 bytes.
  * @throws HeaderProblem when it exceeds the file or `maxHeaderBytes`
  */
-export function headerLength(first: Uint8Array, fileSize: number, maxHeaderBytes: number): number {
+export function headerLength(first: Uint8Array, fileSize: number, maxHeaderBytes = MAX_HEADER_BYTES): number {
   if (first.length < LENGTH_BYTES || fileSize < LENGTH_BYTES) throw new HeaderProblem("shorter than 8 bytes");
   const declared = new DataView(first.buffer, first.byteOffset).getBigUint64(0, true);
   if (declared > BigInt(maxHeaderBytes) || declared > BigInt(fileSize - LENGTH_BYTES)) {
@@ -62,17 +64,15 @@ export function headerLength(first: Uint8Array, fileSize: number, maxHeaderBytes
  * @throws HeaderProblem when it lies about the file
  */
 export function parseSafetensorsHeader(bytes: Uint8Array, fileSize: number): SafetensorsHeader {
-  let text: string;
+  const { keys } = scan(bytes);
   let header: unknown;
   try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    header = JSON.parse(text);
+    header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch {
     throw new HeaderProblem("the header is not JSON");
   }
   if (!isRecord(header)) throw new HeaderProblem("the header is not an object");
-  if (countTopLevelKeys(text) !== Object.keys(header).length)
-    throw new HeaderProblem("a tensor name appears twice");
+  if (keys !== Object.keys(header).length) throw new HeaderProblem("a tensor name appears twice");
   const dataStart = LENGTH_BYTES + bytes.length;
   const metadata: Record<string, string> = {};
   const entries: HeaderEntry[] = [];
@@ -95,23 +95,50 @@ function isCount(value: unknown): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }
 
+/** A whole model has a few thousand tensors, so about fifteen such characters each. */
+const MAX_VALUES = 200_000;
+/** The header, a tensor, its shape. */
+const MAX_DEPTH = 3;
+
 /**
- * JSON.parse keeps the last of two equal keys silently, so that two readers could see two different
- * tensors under one name. Counting the top-level keys in the text shows it.
+ * Looks over the JSON before it is parsed: a few megabytes of brackets would be hundreds of megabytes of objects.
+ *
+ * Also counts the keys of the outermost object: JSON.parse keeps the last of two equal ones silently, so that two
+ * readers could see two different tensors under one name.
  */
-function countTopLevelKeys(text: string): number {
+function scan(bytes: Uint8Array): { keys: number } {
   let depth = 0;
-  let count = 0;
-  for (let i = 0; i < text.length; i++) {
-    const c = text[i];
-    if (c === '"') {
-      for (i++; i < text.length && text[i] !== '"'; i++) if (text[i] === "\\") i++;
-    } else if (c === "{" || c === "[") depth++;
-    else if (c === "}" || c === "]") depth--;
-    else if (c === ":" && depth === 1) count++;
+  let keys = 0;
+  let values = 0;
+  for (let i = 0; i < bytes.length; i++) {
+    switch (bytes[i]) {
+      case QUOTE:
+        for (i++; i < bytes.length && bytes[i] !== QUOTE; i++) if (bytes[i] === BACKSLASH) i++;
+        break;
+      case OPEN_BRACE:
+      case OPEN_BRACKET:
+        values++;
+        if (++depth > MAX_DEPTH) throw new HeaderProblem(`nested more than ${MAX_DEPTH} deep`);
+        break;
+      case CLOSE_BRACE:
+      case CLOSE_BRACKET:
+        depth--;
+        break;
+      case COMMA:
+        values++;
+        break;
+      case COLON:
+        if (depth === 1) keys++;
+    }
+    if (values > MAX_VALUES) throw new HeaderProblem(`more than ${MAX_VALUES} values`);
   }
-  return count;
+  return { keys };
 }
+
+const [QUOTE, BACKSLASH, COMMA, COLON, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] = Array.from(
+  '"\\,:{}[]',
+  (char) => char.charCodeAt(0),
+);
 
 function parseEntry(key: string, value: unknown, dataStart: number, dataBytes: number): HeaderEntry {
   const fail = (problem: string): never => {
