@@ -19,7 +19,13 @@ async function callTool(name: string, input: Record<string, unknown>) {
 
 test("a model lists the tools and characters, renders, reads and cancels", async () => {
   const { tools } = await client.listTools();
-  expect(tools.map((tool) => tool.name)).toEqual(["render", "status", "cancel", "list_characters"]);
+  expect(tools.map((tool) => tool.name)).toEqual([
+    "render",
+    "storyboard",
+    "status",
+    "cancel",
+    "list_characters",
+  ]);
   expect(JSON.parse((await callTool("list_characters", {})).text).characters[0].name).toBe("temo");
   const rendered = await callTool("render", {
     prompt: "temo waves",
@@ -31,6 +37,23 @@ test("a model lists the tools and characters, renders, reads and cancels", async
   expect((await fetch(render.urls["clip.mp4"])).status).toBe(200);
   expect(JSON.parse((await callTool("status", { id: render.id })).text).id).toBe(render.id);
   expect(JSON.parse((await callTool("cancel", { id: render.id })).text).status).toBe("succeeded");
+});
+
+test("a storyboard is made, and read and canceled by its id as any render", async () => {
+  const made = await callTool("storyboard", {
+    title: "A day",
+    shots: [
+      { prompt: "temo waves", dialogue: "Temo: Hello!", transition: "crossfade" },
+      { prompt: "felfel reads" },
+    ],
+    wait_seconds: 20,
+  });
+  const board = JSON.parse(made.text);
+  expect(board).toMatchObject({ status: "succeeded", shots_done: 2, error: null });
+  expect((await fetch(board.urls["clip.mp4"])).status).toBe(200);
+  expect(JSON.parse((await callTool("status", { id: board.id })).text).status).toBe("succeeded");
+  const wrong = await callTool("storyboard", { shots: [{ prompt: "a cat", transition: "cut" }] });
+  expect([wrong.isError, wrong.text.includes("#/shots/0/transition")]).toEqual([true, true]);
 });
 
 test("a mistake is told to the model in words", async () => {

@@ -1,19 +1,17 @@
 import { cancel, getJob, type JobWithResults } from "@cartoon/db";
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
 import { z } from "zod";
-import type { Principal, Scope } from "../../auth/principal.ts";
+import type { Scope } from "../../auth/principal.ts";
 import { packOf } from "../../characters/pack-of.ts";
-import { toApiError } from "../../errors/problem.ts";
 import { checkScope } from "../../middleware/require-scope.ts";
 import { linksFor } from "../../renders/links.ts";
 import { waitForJob } from "../../renders/live.ts";
 import { submitRender } from "../../renders/submit.ts";
 import { toRender } from "../../renders/view.ts";
 import type { Services } from "../../services.ts";
+import { answered, type Caller, waitSeconds } from "./answered.ts";
+import { addStoryboardTool } from "./storyboard-tool.ts";
 
-const MAX_WAIT_SECONDS = 50;
-
-const waitSeconds = z.number().min(0).max(MAX_WAIT_SECONDS).optional();
 const RenderInput = z.object({
   prompt: z.string().min(1).max(2000).optional().describe("What the clip shows"),
   dialogue: z.string().max(8000).optional().describe("[S1] Temo: … [S2] Felfel: …"),
@@ -24,13 +22,7 @@ const RenderInput = z.object({
 const StatusInput = z.object({ id: z.string(), wait_seconds: waitSeconds });
 const CancelInput = z.object({ id: z.string() });
 
-export interface Caller {
-  principal: Principal | undefined;
-  origin: string;
-  requestId: string;
-}
-
-/** The tools that a language model gets: render, status, cancel and the list of characters. */
+/** The tools that a language model gets: render, storyboard, status, cancel and the list of characters. */
 export function mcpServer(services: Services, caller: Caller): McpServer {
   const server = new McpServer({ name: "cartoon-animation-worker", version: "6.0.0" });
   const may = (scope: Scope) => checkScope(caller.principal, scope);
@@ -54,6 +46,8 @@ export function mcpServer(services: Services, caller: Caller): McpServer {
       );
     }),
   );
+
+  addStoryboardTool(server, services, caller);
 
   server.registerTool(
     "status",
@@ -125,19 +119,5 @@ async function summary(services: Services, job: JobWithResults, origin: string) 
     error,
     warnings,
     urls: Object.fromEntries(results.map((one) => [one.name, one.url])),
-  };
-}
-
-/** A tool's answer as text; what the caller did wrong is told to the model, so that it can do better. */
-function answered<Input>(caller: Caller, schema: z.ZodType<Input>, tool: (input: Input) => Promise<unknown>) {
-  // The SDK has validated the input; parsing it again gives it its type on every runtime's type checker.
-  return async (input: unknown) => {
-    try {
-      const answer = await tool(schema.parse(input));
-      return { content: [{ type: "text" as const, text: JSON.stringify(answer, null, 2) }] };
-    } catch (thrown) {
-      const { message, code } = toApiError(thrown, caller.requestId);
-      return { isError: true, content: [{ type: "text" as const, text: `${code}: ${message}` }] };
-    }
   };
 }

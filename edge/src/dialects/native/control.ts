@@ -13,7 +13,7 @@ import { IdParam, RenderView, WaitQuery } from "./schema.ts";
 
 const tags = ["Renders"];
 
-const CancelBody = z
+export const CancelBody = z
   .strictObject({
     partial: z.boolean().optional().openapi({
       description: "Make a rough clip.mp4 and poster.png of the frames as they stand; they are the `results`",

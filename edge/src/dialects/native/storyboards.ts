@@ -2,7 +2,7 @@ import { cancel, getJob, getStoryboard, listStoryboards, retry } from "@cartoon/
 import { isTerminal, JOB_STATUSES } from "@cartoon/protos";
 import { createRoute, z } from "@hono/zod-openapi";
 import { type App, json, problems } from "../../hono.ts";
-import { jsonBody } from "../../middleware/json-body.ts";
+import { emptyIsNone, jsonBody } from "../../middleware/json-body.ts";
 import { principalOf, requireScope } from "../../middleware/require-scope.ts";
 import { parseIdempotencyKey } from "../../renders/idempotency-key.ts";
 import { linksFor } from "../../renders/links.ts";
@@ -11,7 +11,7 @@ import type { Services } from "../../services.ts";
 import { StoryboardRequest } from "../../storyboards/request.ts";
 import { submitStoryboard } from "../../storyboards/submit.ts";
 import { toStoryboard } from "../../storyboards/view.ts";
-import { deleteWithResults } from "./control.ts";
+import { CancelBody, deleteWithResults } from "./control.ts";
 import { EventsRequest, eventsOf } from "./events.ts";
 import { IdempotencyHeader, IdParam, WaitQuery } from "./schema.ts";
 import { StoryboardViewSchema } from "./storyboards-schema.ts";
@@ -89,8 +89,12 @@ const cancelRoute = createRoute({
   operationId: "cancelStoryboard",
   summary: "Cancel a storyboard with every shot that has not ended",
   tags,
-  middleware: [requireScope("cancel")] as const,
-  request: { params: IdParam, query: WaitQuery },
+  middleware: [requireScope("cancel"), emptyIsNone] as const,
+  request: {
+    params: IdParam,
+    query: WaitQuery,
+    body: { required: false, content: { "application/json": { schema: CancelBody } } },
+  },
   responses: { 200: json(View, "It has ended"), 202: json(View, "Its shots are stopping"), ...problems },
 });
 
@@ -162,7 +166,8 @@ export function registerStoryboards(app: App, services: Services): void {
   app.openapi(cancelRoute, async (c) => {
     const { tenant } = principalOf(c);
     const { board } = await getStoryboard(db, { tenant }, c.req.valid("param").id);
-    await cancel(db, { tenant }, board.id);
+    const { partial = false } = c.req.valid("json") ?? {};
+    await cancel(db, { tenant }, board.id, { partial });
     const { wait = 0 } = c.req.valid("query");
     if (wait > 0) c.env?.holdOpen?.();
     const asked = await getJob(db, { tenant }, board.id);
