@@ -58,6 +58,7 @@ export const RenderRequest = z.strictObject({
     .max(16)
     .optional()
     .describe("Registered characters as an earlier render had them; otherwise those that are registered now"),
+  join: z.null("storyboards are submitted to /v1/storyboards").optional(),
   clip: ClipOptions.nullish(),
   speech: SpeechOptions.nullish(),
   output: OutputOptions.optional(),
