@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createKey, openDatabase } from "@cartoon/db";
 import { issueTicket } from "../src/form/ticket.ts";
+import { loraFile, wavFile } from "./character-files.ts";
 import { type Harness, startHarness } from "./harness.ts";
 
 let h: Harness;
@@ -63,6 +64,87 @@ describe("without JavaScript", () => {
     const { body } = await h.call("GET", "/characters", undefined, html);
     const link = /href="(\/\?character=temo[^"]*)"/.exec(body)?.[1]?.replaceAll("&amp;", "&") ?? "";
     expect((await h.call("GET", link, undefined, html)).body).toMatch(/value="temo"\s+selected/);
+  });
+});
+
+describe("the characters page, without JavaScript", () => {
+  const send = (on: Harness, parts: Record<string, string | Uint8Array>, headers = {}) => {
+    const form = new FormData();
+    for (const [name, value] of Object.entries(parts)) {
+      if (typeof value === "string") form.append(name, value);
+      else form.append(name, new Blob([new Uint8Array(value)]), `${name}.bin`);
+    }
+    return fetch(`${on.url}/characters`, { method: "POST", body: form, headers });
+  };
+  // As a browser sends it: fields that were left empty are there.
+  const empty = {
+    label: "",
+    triggers: "",
+    lora_url: "",
+    weight: "1",
+    voice_url: "",
+    voice_seed: "",
+    speaker: "S1",
+  };
+
+  test("registers one, which is in the dropdown then, and deletes it", async () => {
+    const parts = {
+      name: "nana",
+      ...empty,
+      lora: loraFile(),
+      voice: wavFile(2),
+      transcript: "Hello my dear.",
+    };
+    const answer = await send(h, parts);
+    expect(answer.status).toBe(201);
+    const page = await answer.text();
+    expect(page).toContain("nana is registered.");
+    expect(page).toContain("LoRA: peft, rank 4");
+    expect(page).toContain("voice clip: wav, 2 s");
+    const form = (await h.call("GET", "/", undefined, html)).body;
+    expect(form).toContain('<option value="nana"');
+    const made = await post(h, "/form/render", { ...FIELDS, character: "nana", dialogue: "Nana: Hello!" });
+    expect(made.status).toBe(303);
+    expect(h.node.runs.length).toBeGreaterThan(0);
+    const gone = await post(h, "/characters/nana/delete");
+    expect(await gone.text()).toContain("nana is deleted.");
+    expect((await h.call("GET", "/", undefined, html)).body).not.toContain('<option value="nana"');
+  });
+
+  test("says what is wrong and keeps what was typed; other sites can't use it", async () => {
+    const answer = await send(h, { name: "nana", ...empty, label: 'N"><b>', lora: Buffer.from("no LoRA") });
+    expect(answer.status).toBe(422);
+    const page = await answer.text();
+    expect(page).toContain("not a valid safetensors file");
+    expect(page).toContain("N&quot;&gt;&lt;b&gt;");
+    const cross = await send(h, { name: "nana", voice_seed: "1" }, { "sec-fetch-site": "cross-site" });
+    expect(cross.status).toBe(403);
+    expect((await h.call("GET", "/v1/characters/nana")).status).toBe(404);
+  });
+
+  test("where keys are needed, no file is read before the key", async () => {
+    const keyed = await startHarness({ env: { CARTOON_AUTH: "keys" } });
+    try {
+      const db = await openDatabase(join(keyed.dataDir, "cartoon.db"));
+      const { token } = await createKey(db, { tenant: "alice", name: "alice" });
+      await db.close();
+      const wrong: Record<string, string>[] = [{ api_key: "ck_wrong" }, {}];
+      for (const key of wrong) {
+        const refused = await send(keyed, { ...key, name: "nana", lora: loraFile() });
+        expect(refused.status).toBe(401);
+        expect(await refused.text()).not.toContain("ck_wrong");
+      }
+      expect(await readdir(join(keyed.dataDir, "incoming")).catch(() => [])).toEqual([]);
+      const answer = await send(keyed, { api_key: token, name: "nana", ...empty, lora: loraFile() });
+      expect([answer.status, (await answer.text()).includes(token)]).toEqual([201, false]);
+      expect((await keyed.call("GET", "/characters", undefined, html)).body).not.toContain("nana");
+      const list = await post(keyed, "/characters/list", { api_key: token });
+      expect(await list.text()).toContain("nana");
+      expect((await post(keyed, "/characters/nana/delete", { api_key: "ck_wrong" })).status).toBe(401);
+      expect((await post(keyed, "/characters/nana/delete", { api_key: token })).status).toBe(200);
+    } finally {
+      await keyed.stop();
+    }
   });
 });
 

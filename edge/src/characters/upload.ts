@@ -30,11 +30,18 @@ export interface UploadedForm {
   discard: () => Promise<void>;
 }
 
+/** Called before the first file is taken in, with the fields that came before it, and once all is read. */
+export type Authorize = (fields: ReadonlyMap<string, readonly string[]>) => Promise<void>;
+
 /**
  * Reads a multipart form whose files may be large: they go to disk as they come, never more than allowed.
  * @throws ApiError
  */
-export async function readUpload(services: Services, request: Request): Promise<UploadedForm> {
+export async function readUpload(
+  services: Services,
+  request: Request,
+  authorize: Authorize = async () => {},
+): Promise<UploadedForm> {
   const type = request.headers.get("content-type") ?? "";
   if (request.headers.has("content-encoding"))
     throw new ApiError("unsupported_media_type", "send the body plain, without content-encoding");
@@ -44,7 +51,8 @@ export async function readUpload(services: Services, request: Request): Promise<
     await Promise.all([files.lora?.discard(), files.voice?.discard()]);
   };
   try {
-    await parse(services, request, type, fields, files);
+    await parse(services, request, { type, fields, files, authorize });
+    await authorize(fields);
     return { fields, files, discard };
   } catch (error) {
     await discard();
@@ -55,10 +63,9 @@ export async function readUpload(services: Services, request: Request): Promise<
 async function parse(
   services: Services,
   request: Request,
-  type: string,
-  fields: UploadedForm["fields"],
-  files: CharacterFiles,
+  form: Pick<UploadedForm, "fields" | "files"> & { type: string; authorize: Authorize },
 ): Promise<void> {
+  const { type, fields, files } = form;
   if (!request.body) throw new ApiError("invalid_request", "the form is empty");
   const parser = parserFor(type);
   const writes: Promise<void>[] = [];
@@ -68,7 +75,13 @@ async function parse(
     fields.set(name, [...(fields.get(name) ?? []), value]);
   });
   parser.on("file", (name: string, stream: BusboyFileStream, filename: string) => {
-    const write = receive(services, name, stream, filename, files);
+    const write = form
+      .authorize(fields)
+      .then(() => receive(services, name, stream, filename, files))
+      .catch((error: unknown) => {
+        stream.resume();
+        throw error;
+      });
     write.catch(reject);
     writes.push(write);
   });

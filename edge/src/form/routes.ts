@@ -14,7 +14,7 @@ import formCss from "./assets/form.css" with { type: "text" };
 import formJs from "./assets/form.js" with { type: "text" };
 import icon from "./assets/icon.svg" with { type: "text" };
 import storyboardJs from "./assets/storyboard.js" with { type: "text" };
-import { charactersPage } from "./characters-page.ts";
+import { registerCharactersPage } from "./characters-routes.ts";
 import { type FormModel, formPage, type Submitted } from "./form-page.ts";
 import { followUrl, registerJobPages } from "./job-routes.ts";
 import { formModel } from "./model.ts";
@@ -46,7 +46,7 @@ export function registerForm(app: App, services: Services): void {
     });
   });
 
-  app.get("/characters", async (c) => c.html(await charactersPage(await model(c, services))));
+  registerCharactersPage(app, services, { modelOf: (c) => model(c, services), messageOf });
 
   app.post("/form/render", async (c) => {
     const { api_key: key, ...values } = textFields(await c.req.parseBody());

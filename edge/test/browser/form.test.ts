@@ -4,6 +4,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { createKey, openDatabase } from "@cartoon/db";
 import type { BrowserContext, Page } from "playwright-core";
+import { loraFile, wavFile } from "../character-files.ts";
 import { type Harness, startHarness } from "../harness.ts";
 import { playThrough, type Script } from "../scripted-node.ts";
 import { chromiumPath, openBrowser } from "./chromium.ts";
@@ -182,6 +183,37 @@ describe.if(chromiumPath !== undefined)("the form in Chromium", () => {
     expect(await page.inputValue("#field-prompt")).toBe("تيمو على القمر");
   });
 
+  test("a character is registered with files, chosen for a clip, and deleted", async () => {
+    await page.goto(`${h.url}/characters`);
+    await page.fill("#new-name", "nana");
+    await page.fill("#new-label", "Nana");
+    await page.fill("#new-triggers", "nana, granny");
+    const file = (name: string, bytes: Uint8Array) => ({
+      ...{ name, mimeType: "application/octet-stream" },
+      buffer: Buffer.from(bytes),
+    });
+    await page.setInputFiles("#new-lora", file("nana.safetensors", loraFile()));
+    await page.setInputFiles("#new-voice", file("nana.wav", wavFile(2)));
+    await page.fill("#new-transcript", "Hello my dear.");
+    await page.click("text=Register >> nth=-1");
+    await page.waitForSelector("text=nana is registered.");
+    expect(await page.textContent('section[aria-label="Your characters"]')).toContain(
+      "trigger words: nana, granny",
+    );
+    expect(await violations()).toEqual([]);
+    await page.click('section[aria-label="Your characters"] a');
+    expect(await page.inputValue("#field-character")).toBe("nana");
+    await page.fill("#field-prompt", "nana knits");
+    await page.fill("#field-dialogue", "Nana: One more row.");
+    await page.click("#generate");
+    await page.waitForFunction(() => document.querySelector("#status")?.textContent === "Done.");
+    const { renders } = (await h.call("GET", "/v1/renders?limit=1")).body;
+    expect(renders[0].spec.registered).toMatchObject([{ name: "nana", transcript: "Hello my dear." }]);
+    await page.goto(`${h.url}/characters`);
+    await page.click('[aria-label="Delete Nana"] button');
+    await page.waitForSelector("text=nana is deleted.");
+  });
+
   test("a phone's width is enough, and a wrong field is named", async () => {
     await page.setViewportSize({ width: 390, height: 844 });
     await page.goto(h.url);
@@ -207,7 +239,15 @@ describe.if(chromiumPath !== undefined)("the form in Chromium", () => {
       await page.fill("#field-api_key", "ck_wrong");
       await page.click("#generate");
       await page.waitForSelector("#error:not([hidden])");
+      await keyed.call(
+        "POST",
+        "/v1/characters",
+        { name: "nana", voice_seed: 1 },
+        { authorization: `Bearer ${token}` },
+      );
       await page.fill("#field-api_key", token);
+      await page.press("#field-api_key", "Tab");
+      await page.waitForSelector('#field-character option[value="nana"]', { state: "attached" });
       await page.click("[data-copy=curl]");
       const code = () => navigator.clipboard.readText();
       await page.waitForFunction(() => document.querySelector("#status")?.textContent?.startsWith("Copied"));

@@ -519,6 +519,19 @@ async function submit(event) {
   }
 }
 
+/** Where a key is needed, it is known only now whose characters there are besides. */
+async function addOwnCharacters() {
+  const { characters } = await call("/v1/characters").catch(() => ({ characters: [] }));
+  for (const old of form.character.querySelectorAll("option[data-own]")) old.remove();
+  for (const { name, label, registered, suggestions } of characters) {
+    if (!registered || form.character.querySelector(`option[value="${name}"]`)) continue;
+    config.suggestions[name] = suggestions;
+    const option = new Option(label, name);
+    option.dataset.own = "";
+    form.character.append(option);
+  }
+}
+
 /** The request as code; the key itself stays in the form. */
 function code(language) {
   const url = location.origin + endpoint();
@@ -570,6 +583,7 @@ $("same-seed").addEventListener("click", (event) => {
 form.addEventListener("submit", submit);
 form.addEventListener("input", showOutputs);
 form.character.addEventListener("change", followCharacter);
+form.api_key?.addEventListener("change", addOwnCharacters);
 for (const element of document.querySelectorAll(".needs-script")) show(element, true);
 showSuggestions();
 showOutputs();
