@@ -24,11 +24,11 @@ function textField(
   name: string,
   label: string,
   values: Record<string, string>,
-  more: { hint?: string; type?: string; required?: boolean; maxLength?: number; fallback?: string } = {},
+  more: { hint?: string; mode?: string; required?: boolean; maxLength?: number; fallback?: string } = {},
 ) {
-  const { hint, type = "text", required = false, maxLength = 2048, fallback = "" } = more;
+  const { hint, mode = "text", required = false, maxLength = 2048, fallback = "" } = more;
   return html`<div class="field"><label for="new-${name}">${label}</label>
-    <input type="${type}" id="new-${name}" name="${name}" value="${values[name] ?? fallback}" maxlength="${maxLength}" dir="auto" ${required ? "required" : ""} ${hint ? html`aria-describedby="new-${name}-hint"` : ""}>
+    <input type="text" inputmode="${mode}" id="new-${name}" name="${name}" value="${values[name] ?? fallback}" maxlength="${maxLength}" dir="auto" ${required ? "required" : ""} ${hint ? html`aria-describedby="new-${name}-hint"` : ""}>
     ${hint ? html`<p class="hint" id="new-${name}-hint">${hint}</p>` : ""}</div>`;
 }
 
@@ -48,12 +48,12 @@ function registerForm(model: FormModel, { values, error, done }: CharactersState
     ${text("label", "Label", { maxLength: 64, hint: "As people read it; the name where it is left empty." })}
     ${text("triggers", "Trigger words", { maxLength: 512, hint: "Words of a prompt that stand for it, with commas between them." })}
     ${fileField("lora", "LoRA file (.safetensors)", ".safetensors")}
-    ${text("lora_url", "or its URL", { type: "url" })}
-    ${text("weight", "LoRA weight, 0 to 2", { maxLength: 5, fallback: "1" })}
+    ${text("lora_url", "URL of the LoRA, in place of a file", { mode: "url" })}
+    ${text("weight", "LoRA weight, 0 to 2", { mode: "decimal", maxLength: 5, fallback: "1" })}
     ${fileField("voice", "Voice clip (WAV, FLAC, MP3, Ogg, M4A or WebM, up to 30 s)", "audio/*,.wav,.flac,.mp3,.ogg,.m4a,.webm")}
-    ${text("voice_url", "or its URL", { type: "url" })}
+    ${text("voice_url", "URL of the clip, in place of a file", { mode: "url" })}
     ${text("transcript", "What is said in the clip", { maxLength: 1000, hint: "Word for word; a voice clip needs it." })}
-    ${text("voice_seed", "Voice seed", { maxLength: 16, hint: "Pins the voice where there is no clip." })}
+    ${text("voice_seed", "Voice seed", { mode: "numeric", maxLength: 16, hint: "Pins the voice where there is no clip." })}
     <div class="field"><label for="new-speaker">Preferred voice of the model</label>
       <select id="new-speaker" name="speaker">${["S1", "S2"].map(
         (one) => html`<option value="${one}" ${values.speaker === one ? "selected" : ""}>${one}</option>`,
