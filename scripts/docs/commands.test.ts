@@ -9,7 +9,7 @@ const FILES = [
   ...documents(),
   ...["Dockerfile.gpu", "compose.yaml", "deploy/edge/Dockerfile", ".runpod/config.yaml"],
   ...[".runpod/hub.json", ".runpod/tests.json"],
-  ...new Glob("deploy/kubernetes/*.yaml").scanSync({ cwd: root }),
+  ...new Glob("deploy/kubernetes/**/*.yaml").scanSync({ cwd: root }),
 ];
 const textOf = (file: string) => readFileSync(`${root}/${file}`, "utf8");
 
