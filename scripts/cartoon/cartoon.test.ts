@@ -53,7 +53,8 @@ describe("words on the command line", () => {
   test("every command of the launcher is there, with examples of flags that it has", async () => {
     const nodes = await commandTree(main);
     const names = nodes[0]?.children.map(({ name }) => name) ?? [];
-    const asked = "web api worker node render demo-gui models keys certs doctor runpod bench completion";
+    const asked =
+      "web api worker node render demo-gui models characters keys certs doctor runpod bench completion";
     expect(asked.split(" ").filter((name) => !names.includes(name))).toEqual([]);
     for (const { path } of nodes.slice(1)) {
       const { command } = await commandOf(main, path.split(" "));

@@ -2,6 +2,7 @@ import { type CommandDef, defineCommand } from "citty";
 import packageJson from "../../package.json" with { type: "json" };
 import { bench } from "./commands/bench.ts";
 import { certs } from "./commands/certs.ts";
+import { characters } from "./commands/characters.ts";
 import { completionOf } from "./commands/completion.ts";
 import { demoGui } from "./commands/demo-gui.ts";
 import { doctor } from "./commands/doctor.ts";
@@ -30,6 +31,7 @@ export const main: CommandDef = defineCommand({
       storyboard,
       "demo-gui": demoGui,
       models,
+      characters,
       keys,
       certs,
       doctor,

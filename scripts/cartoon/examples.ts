@@ -35,6 +35,13 @@ export const EXAMPLES: Record<string, readonly string[]> = {
   "models list": ["cartoon models list"],
   "models verify": ["cartoon models verify sdxl"],
   "models remove": ["cartoon models remove sd15"],
+  characters: ["cartoon characters list", "cartoon characters remove nana"],
+  "characters add": [
+    'cartoon characters add nana --lora nana.safetensors --voice nana.wav --transcript "Hello my dear."',
+    "cartoon characters add nana --lora https://example.com/nana.safetensors --triggers nana,granny --voice-seed 7",
+  ],
+  "characters list": ["cartoon characters list --url https://edge.example.com"],
+  "characters remove": ["cartoon characters remove nana"],
   keys: ["cartoon keys create --tenant acme", "cartoon keys list"],
   "keys create": ["cartoon keys create --tenant acme --scopes render,read --days 90"],
   "keys list": ["cartoon keys list"],

@@ -49,6 +49,18 @@ const Storyboard = Render.pick({
 });
 export type Storyboard = z.infer<typeof Storyboard>;
 
+const Characters = z.object({
+  characters: z.array(
+    z.object({
+      name: z.string(),
+      label: z.string(),
+      triggers: z.array(z.string()),
+      registered: z.boolean(),
+    }),
+  ),
+});
+export type Character = z.infer<typeof Characters>["characters"][number];
+
 export interface RenderEvent {
   type: string;
   data: Record<string, unknown>;
@@ -78,7 +90,8 @@ export class EdgeClient {
   }
 
   async #call(path: string, init: RequestInit = {}): Promise<Response> {
-    const headers = { ...this.#headers, ...(init.body ? { "content-type": "application/json" } : {}) };
+    const isJson = typeof init.body === "string";
+    const headers = { ...this.#headers, ...(isJson ? { "content-type": "application/json" } : {}) };
     const response = await fetch(this.#origin + path, { ...init, headers });
     if (!response.ok) throw await problemOf(response);
     return response;
@@ -91,6 +104,21 @@ export class EdgeClient {
 
   async get(id: string): Promise<Render> {
     return Render.parse(await (await this.#call(`/v1/renders/${id}`)).json());
+  }
+
+  async characters(): Promise<Character[]> {
+    return Characters.parse(await (await this.#call("/v1/characters")).json()).characters;
+  }
+
+  /** @param form fields and files of `POST /v1/characters` */
+  async registerCharacter(form: FormData): Promise<{ name: string; created: boolean }> {
+    const response = await this.#call("/v1/characters", { method: "POST", body: form });
+    const { name } = z.object({ name: z.string() }).parse(await response.json());
+    return { name, created: response.status === 201 };
+  }
+
+  async removeCharacter(name: string): Promise<void> {
+    await this.#call(`/v1/characters/${encodeURIComponent(name)}`, { method: "DELETE" });
   }
 
   async cancel(id: string): Promise<void> {
