@@ -1,13 +1,17 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { loraFile, wavFile } from "@cartoon/edge/test/character-files";
 import { startHarness } from "@cartoon/edge/test/harness";
 import { root } from "../lib/root.ts";
 import { anchorsOf, documents, examplesOf, type Link, linksOf, pathsOf } from "./markdown.ts";
 
 const h = await startHarness();
 const folder = mkdtempSync(join(tmpdir(), "cartoon-docs-"));
+// Files of the reader's own that examples send.
+writeFileSync(join(folder, "nana.safetensors"), loraFile());
+writeFileSync(join(folder, "nana.wav"), wavFile(3));
 afterAll(async () => {
   await h.stop();
   rmSync(folder, { recursive: true, force: true });

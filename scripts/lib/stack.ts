@@ -50,6 +50,7 @@ export function startNode(
     env: {
       CARTOON_WORK_DIR: join(folder, "work"),
       CARTOON_CACHE_DIR: join(folder, "cache"),
+      CARTOON_ASSET_DIR: join(folder, "assets"),
       ...process.env,
       CARTOON_PACK_DIRS: packDirs(options.dataDir),
       ...options.env,
