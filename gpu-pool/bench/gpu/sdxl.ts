@@ -8,9 +8,12 @@ import { clipTextConfig } from "../../src/graphs/config/clip.ts";
 import { motionAdapterConfig, unetConfig, unetMotionShape } from "../../src/graphs/config/unet.ts";
 import { autoencoderConfig } from "../../src/graphs/config/vae.ts";
 import { cpuTarget } from "../../src/graphs/target/cpu.ts";
-import { type CudaOptions, cudaTarget } from "../../src/graphs/target/cuda.ts";
+import { type CudaOptions, cudaTarget, nativeCheckTarget } from "../../src/graphs/target/cuda.ts";
+import { NATIVE_PARTS } from "../../src/graphs/target/native-kernels.ts";
+import type { Target } from "../../src/graphs/target/target.ts";
 import { buildUnetMotion } from "../../src/graphs/unet-motion.ts";
 import { planUnet } from "../../src/graphs/unet-plan.ts";
+import { loadNativeOps } from "../../src/onnx/native-ops.ts";
 import { type Feeds, float32, floatOutput, int64 } from "../../src/onnx/session.ts";
 import { openWeights } from "../../src/weights/weight-set.ts";
 import { distance, floats, memoryUsed, open, say, timed, watchMemory } from "./measure.ts";
@@ -32,6 +35,10 @@ const { values, positionals } = parseArgs({
     variants: { type: "string", default: "plain" },
     mode: { type: "string", default: "normal" },
     provider: { type: "string", default: "cuda" },
+    /** The own operators, for variants that name them. */
+    library: { type: "string" },
+    /** Options of the CUDA provider, `name=value;…`; they need the library too. */
+    cuda: { type: "string" },
   },
 });
 const [folder = ".", what = "step"] = positionals;
@@ -44,12 +51,27 @@ const VARIANTS: Readonly<Record<string, CudaOptions>> = {
   plain: {},
   chunks4: { feedForwardChunks: 4 },
   deterministic: { deterministic: true },
+  native: { native: NATIVE_PARTS },
+  geglu: { native: ["geglu"] },
+  norms: { native: ["groupNorm", "layerNorm"] },
+  upsample: { native: ["upsample"] },
+  without: { native: ["geglu", "groupNorm", "layerNorm"] },
 };
 
 const json = async (path: string) => JSON.parse(await readFile(join(folder, path), "utf8"));
 const reference = (name: string, of = frames) => floats(join(folder, "reference", String(of), `${name}.bin`));
 const weights = (...names: string[]) => openWeights(names.map((name) => join(folder, `${name}.safetensors`)));
-const target = (options: CudaOptions = {}) => (provider === "cpu" ? cpuTarget : cudaTarget(options));
+const library = values.library ? loadNativeOps(values.library) : undefined;
+if (values.cuda) {
+  const pairs = values.cuda.split(";").map((pair) => pair.split("=") as [string, string]);
+  library?.setProviderOptions(Object.fromEntries(pairs));
+}
+
+function target(options: CudaOptions = {}): Target {
+  if (provider === "cuda") return cudaTarget(options);
+  return options.native ? nativeCheckTarget(options) : cpuTarget;
+}
+
 const chosen = () =>
   values.variants.split(",").map((name) => {
     const options = VARIANTS[name];

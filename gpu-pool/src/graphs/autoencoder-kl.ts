@@ -52,8 +52,8 @@ export function buildVaeDecoder({
       stream = resnet(ops, config, stream, `${block}.resnets.${j}`, outChannels);
     }
     if (i === channels.length - 1) continue;
-    const large = ops.upsample(ops.settleMap(stream));
-    stream = settledStream(ops.conv(large, `${block}.upsamplers.0.conv`, { outChannels, kernel: 3 }));
+    const small = ops.settleMap(stream);
+    stream = settledStream(ops.upsampledConv(small, `${block}.upsamplers.0.conv`, outChannels));
   }
   const pixels = head(ops, config, stream, "decoder", config.out_channels);
   g.floatOutput("sample", ops.toImages(pixels));

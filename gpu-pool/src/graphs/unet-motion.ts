@@ -295,6 +295,5 @@ function downsample(ops: TargetOps, shape: UnetMotionShape, stream: Residual<Fea
 }
 
 function upsample(ops: TargetOps, block: UnetBlock, stream: Residual<FeatureMap>, path: string) {
-  const large = ops.upsample(ops.settleMap(stream));
-  return settledStream(ops.conv(large, path, { outChannels: block.channels, kernel: 3 }));
+  return settledStream(ops.upsampledConv(ops.settleMap(stream), path, block.channels));
 }

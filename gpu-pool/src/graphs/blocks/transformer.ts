@@ -8,8 +8,8 @@ const LAYER_NORM_EPSILON = 1e-5;
 export interface BlockContext {
   readonly heads: number;
   readonly kind: "self" | "temporal";
-  /** [N, sequence, channels] with positions added; identity where a block has none. */
-  readonly addPosition?: (x: Value) => Value;
+  /** [sequence, channels], added to what the attentions see; blocks over pixels have none. */
+  readonly position?: Value;
   /** Runs the queries of one block against the text; without it the block attends to itself twice. */
   readonly text?: {
     readonly states: Value;
@@ -40,11 +40,11 @@ export function transformerBlock(
   path: string,
   context: BlockContext,
 ): Residual<Value> {
-  const position = context.addPosition ?? ((x: Value) => x);
-  const first = ops.layerNorm(stream, `${path}.norm1`, LAYER_NORM_EPSILON);
-  const attn1 = attentionBranch(ops, position(first.normed), `${path}.attn1`, context, false);
-  const second = ops.layerNorm({ ...attn1, skip: first.sum }, `${path}.norm2`, LAYER_NORM_EPSILON);
-  const attn2 = attentionBranch(ops, position(second.normed), `${path}.attn2`, context, true);
+  const { position } = context;
+  const first = ops.layerNorm(stream, `${path}.norm1`, LAYER_NORM_EPSILON, position);
+  const attn1 = attentionBranch(ops, first.normed, `${path}.attn1`, context, false);
+  const second = ops.layerNorm({ ...attn1, skip: first.sum }, `${path}.norm2`, LAYER_NORM_EPSILON, position);
+  const attn2 = attentionBranch(ops, second.normed, `${path}.attn2`, context, true);
   const third = ops.layerNorm({ ...attn2, skip: second.sum }, `${path}.norm3`, LAYER_NORM_EPSILON);
   const kind = context.kind === "temporal" ? "temporal" : "spatial";
   return { ...ops.feedForward(third.normed, `${path}.ff`, kind), skip: third.sum };
@@ -145,7 +145,8 @@ export function motionModule(
       ? g.weight(stored)
       : op.floats(g, sinusoidalPositions(maxFrames, sum.channels), [1, maxFrames, sum.channels]);
     const positions = op.slice(g, table, 1, 0, g.size(frames), frames);
-    const context: BlockContext = { heads, kind: "temporal", addPosition: (x) => op.add(g, x, positions) };
+    const position = op.reshape(g, positions, [frames, sum.channels]);
+    const context: BlockContext = { heads, kind: "temporal", position };
     tokens = transformerBlock(ops, tokens, block, context);
   }
   const { result, bias } = ops.linearDeferred(ops.settle(tokens), `${path}.proj_out`, LORA);

@@ -25,8 +25,12 @@ export function encodeValueInfo(value: Value): ValueInfoProto {
   return { name: value.name, type: { tensorType: { elemType: ONNX_TYPE[value.dtype], shape: { dim } } } };
 }
 
+/** The domain of our own operators (gpu-pool/native). */
+export const NATIVE_DOMAIN = "cartoon";
+
 /** Encodes a graph as an ONNX ModelProto (IR version 10) with the contrib operators allowed. */
 export function encodeModel(graph: GraphProto, opset: number): Uint8Array {
+  const native = graph.node.some(({ domain }) => domain === NATIVE_DOMAIN);
   return modelType
     .encode({
       irVersion: 10,
@@ -35,6 +39,7 @@ export function encodeModel(graph: GraphProto, opset: number): Uint8Array {
       opsetImport: [
         { domain: "", version: opset },
         { domain: "com.microsoft", version: 1 },
+        ...(native ? [{ domain: NATIVE_DOMAIN, version: 1 }] : []),
       ],
     })
     .finish();

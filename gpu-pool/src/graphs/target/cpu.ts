@@ -76,11 +76,12 @@ function tokenOps(g: GraphBuilder, scope: LoraScope) {
     linearDeferred: (x: Value, path: string, options?: LinearOptions) => ({
       result: linear(x, path, options),
     }),
-    layerNorm(stream, path, epsilon) {
+    layerNorm(stream, path, epsilon, position) {
       const sum = settle(stream);
       const inputs = [sum, g.weight(`${path}.weight`), g.weight(`${path}.bias`)];
       const attributes = { axis: { i: -1 }, epsilon: { f: epsilon } };
-      return { normed: g.node("LayerNormalization", inputs, {}, attributes), sum };
+      const normed = g.node("LayerNormalization", inputs, {}, attributes);
+      return { normed: position ? op.add(g, normed, position) : normed, sum };
     },
     attention(q: Value, k: Value, v: Value, { heads, causal }: AttentionOptions): Value {
       const attributes = { num_heads: { i: heads }, unidirectional: { i: causal ? 1 : 0 } };
@@ -184,7 +185,7 @@ function imageOps(g: GraphBuilder, scope: LoraScope) {
       return imageMap(groupNorm(g, value, path, options));
     },
     concatChannels: (a: FeatureMap, b: FeatureMap) => imageMap(op.concat(g, [a.value, b.value], 1)),
-    upsample({ value, batch, channels, height, width }: FeatureMap) {
+    upsampledConv({ value, batch, channels, height, width }: FeatureMap, path: string, outChannels: number) {
       const shape = [batch, channels, mulDims(2, height), mulDims(2, width)];
       const scales = op.floats(g, [1, 1, 2, 2], [4], "float32");
       const attributes = {
@@ -192,7 +193,8 @@ function imageOps(g: GraphBuilder, scope: LoraScope) {
         coordinate_transformation_mode: { s: "asymmetric" },
         nearest_mode: { s: "floor" },
       };
-      return imageMap(g.node("Resize", [value, undefined, scales], { shape }, attributes));
+      const large = imageMap(g.node("Resize", [value, undefined, scales], { shape }, attributes));
+      return conv(g, large, path, { outChannels, kernel: 3 }, scope);
     },
     toTokens: ({ value }: FeatureMap) => op.transpose(g, op.flatten(g, value, 2, 4), [0, 2, 1]),
     fromTokens(tokens: Value, { batch, channels, height, width }: FeatureMap) {

@@ -1,10 +1,12 @@
-import { divDim, type GraphBuilder, op, type Value } from "../builder/index.ts";
+import { type Dim, divDim, type GraphBuilder, op, type Value } from "../builder/index.ts";
 import type { ConvOptions, GroupNormOptions } from "./target.ts";
 
 /** The operators of the NHWC target that differ between the fused kernels of a GPU and plain operators. */
 export interface NhwcKernels {
   /** 3x3 convolution of [N, H, W, C] with the torch weight [out, in, 3, 3] at `path`. */
   conv(g: GraphBuilder, x: Value, path: string, options: ConvOptions, bias?: Value): Value;
+  /** 2x2 convolution, a pixel of zeros around [N, H, W, C]; weight [out, 2, 2, in]. Gives [N, H + 1, W + 1, out]. */
+  conv2x2(g: GraphBuilder, x: Value, weight: Value, outChannels: number): Value;
   groupNorm(g: GraphBuilder, x: Value, path: string, options: GroupNormOptions): Value;
   /** Group norm of `x + skip (+ bias)`; `skip` has the shape of `x`. */
   skipGroupNorm(
@@ -91,6 +93,17 @@ export const plainKernels: NhwcKernels = {
     const y = g.node("Conv", inputs, { shape: [n, outChannels, h, w] }, attributes);
     return op.transpose(g, y, [0, 2, 3, 1]);
   },
+  conv2x2(g, x, weight, outChannels) {
+    const attributes = { kernel_shape: { ints: [2, 2] }, pads: { ints: [1, 1, 1, 1] } };
+    const planes = op.transpose(g, x, [0, 3, 1, 2]);
+    const [n = 1, h = 1, w = 1] = bordered(x, outChannels);
+    const inputs = [planes, op.transpose(g, weight, [0, 3, 1, 2])];
+    return op.transpose(
+      g,
+      g.node("Conv", inputs, { shape: [n, outChannels, h, w] }, attributes),
+      [0, 2, 3, 1],
+    );
+  },
   ...addThenNorm(plainGroupNorm),
   biasSplitGelu: plainSplitGelu,
   biasAdd: (g, x, bias, skip) => op.add(g, op.add(g, x, bias), skip),
@@ -99,6 +112,13 @@ export const plainKernels: NhwcKernels = {
 function outputShape(x: Value, outChannels: number, stride: 1 | 2) {
   const [n = 1, h = 1, w = 1] = x.shape;
   return [n, divDim(h, stride), divDim(w, stride), outChannels];
+}
+
+/** Sizes that a dimension can't say: one more than H. */
+function bordered(x: Value, outChannels: number): readonly Dim[] {
+  const [n = 1, h = 1, w = 1] = x.shape;
+  const more = (d: Dim) => (typeof d === "number" ? d + 1 : `border of ${d}`);
+  return [n, more(h), more(w), outChannels];
 }
 
 /** Channel counts of the gate that the BiasSplitGelu kernel is built for. */
@@ -123,6 +143,10 @@ export function fusedKernels(): NhwcKernels {
     ["weight", "bias"].map((name) => g.weight(`${path}.${name}`, { dtype: "float32" }));
   return {
     conv: nhwcConv,
+    conv2x2(g, x, weight, outChannels) {
+      const attributes = { kernel_shape: { ints: [2, 2] }, pads: { ints: [1, 1, 1, 1] }, group: { i: 1 } };
+      return g.node("NhwcConv", [x, weight], { shape: bordered(x, outChannels) }, attributes, CONTRIB);
+    },
     groupNorm(g, x, path, options) {
       if (!fits(x, options)) return plainGroupNorm(g, x, path, options);
       return g.node("GroupNorm", [x, ...affine(g, path)], {}, norm(options), CONTRIB);

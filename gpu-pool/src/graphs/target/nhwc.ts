@@ -1,4 +1,16 @@
 import { type Dim, divDim, type GraphBuilder, mulDims, op, type Value } from "../builder/index.ts";
+import {
+  type FrameOrder,
+  fitsNativeNorm,
+  foldedUpsampleWeight,
+  type NativePart,
+  nativeGeglu,
+  nativeGroupNorm,
+  nativeInterleave,
+  nativeLayerNorm,
+  nativeResidual,
+  nativeSkipGroupNorm,
+} from "./native-kernels.ts";
 import type { NhwcKernels } from "./nhwc-kernels.ts";
 import type {
   AttentionOptions,
@@ -23,6 +35,13 @@ export interface NhwcOptions {
   readonly temporalPacking: number;
   /** Parts in which motion feed-forwards run, to bound the largest tensor. */
   readonly feedForwardChunks: number;
+  /** What the own operators compute. */
+  readonly native: ReadonlySet<NativePart>;
+}
+
+/** A map whose rows are ordered (pixel, frame) inside each clip of `overTime` frames, until something reads it. */
+interface NhwcMap extends FeatureMap {
+  readonly overTime?: number;
 }
 
 const CONTRIB = "com.microsoft";
@@ -78,7 +97,7 @@ function skipLayerNorm(g: GraphBuilder, stream: Residual<Value>, path: string, e
   return { normed: restore(normed), sum: restore(sum) };
 }
 
-function linearOps(g: GraphBuilder, { lora: loraInputs, kernels, feedForwardChunks }: NhwcOptions) {
+function linearOps(g: GraphBuilder, { lora: loraInputs, kernels, feedForwardChunks, native }: NhwcOptions) {
   const adapted = (path: string, lora: LinearOptions["lora"]): Value => {
     const { weight, out, in: width } = matrix(g, path);
     if (!lora || !loraInputs || (lora === "convolutions" && loraInputs !== lora)) return weight;
@@ -96,24 +115,33 @@ function linearOps(g: GraphBuilder, { lora: loraInputs, kernels, feedForwardChun
       result: product(x, path, options),
       bias: biasOf(g, path),
     }),
-    layerNorm(stream, path, epsilon) {
-      if (!stream.settled && (stream.skip || stream.bias)) {
-        const both = skipLayerNorm(g, stream, path, epsilon);
+    layerNorm(stream, path, epsilon, position) {
+      const width = stream.result.shape.at(-1);
+      const pending = !stream.settled && (stream.skip || stream.bias) !== undefined;
+      if (native.has("layerNorm") && position && pending && typeof width === "number" && width % 8 === 0) {
+        const both = nativeLayerNorm(g, stream.result, path, epsilon, { ...stream, position });
         stream.settled = both.sum;
         return both;
+      }
+      const placed = (normed: Value) => (position ? op.add(g, normed, position) : normed);
+      if (pending) {
+        const both = skipLayerNorm(g, stream, path, epsilon);
+        stream.settled = both.sum;
+        return { normed: placed(both.normed), sum: both.sum };
       }
       const sum = settleValue(g, kernels, stream);
       const inputs = [sum, g.weight(`${path}.weight`), g.weight(`${path}.bias`)];
       const attributes = { axis: { i: -1 }, epsilon: { f: epsilon } };
-      return { normed: g.node("LayerNormalization", inputs, {}, attributes), sum };
+      return { normed: placed(g.node("LayerNormalization", inputs, {}, attributes)), sum };
     },
     settle: (stream: Residual<Value>) => settleValue(g, kernels, stream),
     feedForward(x, path, kind) {
       const up = adapted(`${path}.net.0.proj`, true);
       const down = adapted(`${path}.net.2`, true);
       const bias = g.weight(`${path}.net.0.proj.bias`);
+      const gate = native.has("geglu") ? nativeGeglu : kernels.biasSplitGelu;
       const run = (part: Value) =>
-        op.matmulTransposed(g, kernels.biasSplitGelu(g, op.matmulTransposed(g, part, up), bias), down);
+        op.matmulTransposed(g, gate(g, op.matmulTransposed(g, part, up), bias), down);
       const chunks = kind === "temporal" ? feedForwardChunks : 1;
       const parts = chunks > 1 ? op.split(g, x, chunks, 0).map(run) : [run(x)];
       const result = chunks > 1 ? op.concat(g, parts, 0, x.shape[0]) : parts[0];
@@ -167,10 +195,24 @@ function nhwcMap(value: Value): FeatureMap {
   return { value, batch, height, width, channels };
 }
 
+/** The same map with its rows in the usual order. */
+function inOrder(g: GraphBuilder, map: NhwcMap): FeatureMap {
+  const { value, overTime, batch, height, width, channels } = map;
+  if (overTime === undefined) return map;
+  const pixels = mulDims(height, width);
+  const clips = op.reshape(g, value, [divDim(batch, overTime), pixels, overTime, channels]);
+  return nhwcMap(op.reshape(g, op.transpose(g, clips, [0, 2, 1, 3]), value.shape));
+}
+
 /** A residual stream of maps as one of plain values with the pixels merged, for 3-D operators. */
-function settleMapValue(g: GraphBuilder, kernels: NhwcKernels, stream: Residual<FeatureMap>): FeatureMap {
+function settleMapValue(g: GraphBuilder, kernels: NhwcKernels, stream: Residual<NhwcMap>): FeatureMap {
+  const { overTime } = stream.result;
+  if (!stream.settled && overTime !== undefined && stream.bias && stream.skip) {
+    const { result, bias, skip } = stream;
+    stream.settled = nhwcMap(nativeResidual(g, result.value, bias, skip.value, overTime));
+  }
   if (!stream.settled) {
-    const { value } = stream.result;
+    const { value } = inOrder(g, stream.result);
     const merge = (x: Value) => op.flatten(g, x, 1, 3);
     const rows = { result: merge(value), bias: stream.bias, skip: stream.skip && merge(stream.skip.value) };
     stream.settled = nhwcMap(op.reshape(g, settleValue(g, kernels, rows), value.shape));
@@ -181,13 +223,26 @@ function settleMapValue(g: GraphBuilder, kernels: NhwcKernels, stream: Residual<
 /** Group norm that also adds what its input still carries; `view` regroups the images it looks at. */
 function normStream(
   g: GraphBuilder,
-  kernels: NhwcKernels,
-  stream: Residual<FeatureMap>,
+  { kernels, native }: NhwcOptions,
+  stream: Residual<NhwcMap>,
   path: string,
   options: GroupNormOptions,
   view: (x: Value) => Value = (x) => x,
+  order: FrameOrder = {},
 ): { normed: Value; sum: FeatureMap } {
-  const { result, skip, bias } = stream;
+  const { skip, bias } = stream;
+  if (native.has("groupNorm") && fitsNativeNorm(stream.result.value, options)) {
+    if (stream.settled || !skip) {
+      const sum = settleMapValue(g, kernels, stream);
+      return { normed: nativeGroupNorm(g, view(sum.value), path, options, order), sum };
+    }
+    const { value, overTime } = stream.result;
+    const rows = { ...order, in: overTime };
+    const both = nativeSkipGroupNorm(g, view(value), path, view(skip.value), bias, options, rows);
+    stream.settled = nhwcMap(op.reshape(g, both.sum, value.shape));
+    return { normed: both.normed, sum: stream.settled };
+  }
+  const result = inOrder(g, stream.result);
   if (stream.settled || !skip) {
     const sum = settleMapValue(g, kernels, stream);
     return { normed: kernels.groupNorm(g, view(sum.value), path, options), sum };
@@ -197,7 +252,8 @@ function normStream(
   return { normed: both.normed, sum: stream.settled };
 }
 
-function mapOps(g: GraphBuilder, { kernels }: NhwcOptions) {
+function mapOps(g: GraphBuilder, nhwc: NhwcOptions) {
+  const { kernels, native } = nhwc;
   const convDeferred = (map: FeatureMap, path: string, options: ConvOptions): Deferred<FeatureMap> => {
     const bias = biasOf(g, path);
     if (options.kernel === 1 && (options.stride ?? 1) === 1) {
@@ -216,24 +272,34 @@ function mapOps(g: GraphBuilder, { kernels }: NhwcOptions) {
       return bias ? nhwcMap(op.add(g, result.value, bias)) : result;
     },
     groupNorm(stream, path, options) {
-      const { normed, sum } = normStream(g, kernels, stream, path, options);
+      const { normed, sum } = normStream(g, nhwc, stream, path, options);
       return { normed: nhwcMap(normed), sum };
     },
     groupNormShifted({ result, bias }, shift, path, options) {
+      if (native.has("groupNorm") && fitsNativeNorm(result.value, options)) {
+        return nhwcMap(nativeGroupNorm(g, result.value, path, options, {}, shift, bias));
+      }
       const rows = shift ?? zeroRows(g, result);
       return nhwcMap(kernels.shiftedGroupNorm(g, result.value, path, rows, bias, options));
     },
     settleMap: (stream: Residual<FeatureMap>) => settleMapValue(g, kernels, stream),
     concatChannels: (a: FeatureMap, b: FeatureMap) => nhwcMap(op.concat(g, [a.value, b.value], 3)),
-    upsample({ value, batch, channels, height, width }: FeatureMap) {
-      const shape = [batch, mulDims(2, height), mulDims(2, width), channels];
+    upsampledConv({ value, batch, channels, height, width }: FeatureMap, path: string, outChannels: number) {
+      const bias = biasOf(g, path);
+      const [tall, wide] = [mulDims(2, height), mulDims(2, width)];
+      if (native.has("upsample") && bias && outChannels % 8 === 0) {
+        const phases = kernels.conv2x2(g, value, foldedUpsampleWeight(g, path), 4 * outChannels);
+        return nhwcMap(nativeInterleave(g, phases, bias, [batch, tall, wide, outChannels]));
+      }
+      const shape = [batch, tall, wide, channels];
       const scales = op.floats(g, [1, 2, 2, 1], [4], "float32");
       const attributes = {
         mode: { s: "nearest" },
         coordinate_transformation_mode: { s: "asymmetric" },
         nearest_mode: { s: "floor" },
       };
-      return nhwcMap(g.node("Resize", [value, undefined, scales], { shape }, attributes));
+      const large = g.node("Resize", [value, undefined, scales], { shape }, attributes);
+      return nhwcMap(kernels.conv(g, large, path, { outChannels, kernel: 3 }, bias));
     },
     toTokens: ({ value }: FeatureMap) => op.flatten(g, value, 1, 3),
     fromTokens: (tokens: Value, { value }: FeatureMap) => nhwcMap(op.reshape(g, tokens, value.shape)),
@@ -251,7 +317,15 @@ function zeroRows(g: GraphBuilder, { batch, channels }: FeatureMap): Value {
   return op.expand(g, row, [batch, channels]);
 }
 
-function clipOps(g: GraphBuilder, { kernels }: NhwcOptions) {
+function clipOps(g: GraphBuilder, nhwc: NhwcOptions) {
+  /** Frames that the own operators reorder, while they norm or add; undefined for a Transpose instead. */
+  const reordered = (frames: Dim, channels: number, { groups }: { readonly groups: number }) =>
+    nhwc.native.has("groupNorm") &&
+    typeof frames === "number" &&
+    channels % 8 === 0 &&
+    channels % groups === 0
+      ? frames
+      : undefined;
   return {
     fromVideo: (x: Value) => nhwcMap(op.flatten(g, op.transpose(g, x, [0, 2, 3, 4, 1]), 0, 2)),
     toVideo({ value, channels, height, width }: FeatureMap, batch: Dim, frames: Dim) {
@@ -260,8 +334,12 @@ function clipOps(g: GraphBuilder, { kernels }: NhwcOptions) {
     clipNorm(stream, path, batch, frames, options) {
       const { channels, height, width } = stream.result;
       const view = (x: Value) => op.reshape(g, x, [batch, mulDims(frames, height), width, channels]);
-      const { normed, sum } = normStream(g, kernels, stream, path, options, view);
       const pixels = mulDims(height, width);
+      const out = reordered(frames, channels, options);
+      const order = { out, clip: true };
+      const { normed, sum } = normStream(g, nhwc, stream, path, options, view, order);
+      if (out !== undefined)
+        return { normed: op.reshape(g, normed, [mulDims(batch, pixels), frames, channels]), sum };
       const overTime = op.transpose(
         g,
         op.reshape(g, normed, [batch, frames, pixels, channels]),
@@ -270,6 +348,9 @@ function clipOps(g: GraphBuilder, { kernels }: NhwcOptions) {
       return { normed: op.reshape(g, overTime, [mulDims(batch, pixels), frames, channels]), sum };
     },
     fromTimeTokens(tokens: Value, { value, channels, height, width }: FeatureMap, batch: Dim, frames: Dim) {
+      if (reordered(frames, channels, { groups: 1 }) !== undefined) {
+        return { ...nhwcMap(op.reshape(g, tokens, value.shape)), overTime: frames as number };
+      }
       const pixels = mulDims(height, width);
       const overTime = op.reshape(g, tokens, [batch, pixels, frames, channels]);
       return nhwcMap(op.reshape(g, op.transpose(g, overTime, [0, 2, 1, 3]), value.shape));

@@ -69,7 +69,8 @@ export interface TargetOps {
   linear(x: Value, path: string, options?: LinearOptions): Value;
   /** The same, leaving the bias to whoever adds the residual. */
   linearDeferred(x: Value, path: string, options?: LinearOptions): Deferred<Value>;
-  layerNorm(stream: Residual<Value>, path: string, epsilon: number): Normed<Value>;
+  /** @param position [F, C], added to row i % F of each sequence of F tokens, after the norm */
+  layerNorm(stream: Residual<Value>, path: string, epsilon: number, position?: Value): Normed<Value>;
   settle(stream: Residual<Value>): Value;
   /** Scaled dot-product attention over [batch, sequence, channels], heads split inside. */
   attention(q: Value, k: Value, v: Value, options: AttentionOptions): Value;
@@ -97,8 +98,8 @@ export interface TargetOps {
   ): FeatureMap;
   settleMap(stream: Residual<FeatureMap>): FeatureMap;
   concatChannels(a: FeatureMap, b: FeatureMap): FeatureMap;
-  /** Nearest-neighbour enlargement by 2. */
-  upsample(map: FeatureMap): FeatureMap;
+  /** A 3x3 convolution of the image enlarged by 2 (nearest neighbour). */
+  upsampledConv(map: FeatureMap, path: string, outChannels: number): FeatureMap;
   /** [N, H*W, C] */
   toTokens(map: FeatureMap): Value;
   /** [N, H*W, C] back to images with the sizes of `like`. */

@@ -1,0 +1,127 @@
+// Runs kernels.cuh on a CPU, one fiber a thread, to check what it computes on machines without a GPU (check.ts).
+#pragma once
+#include <cuda_fp16.h>
+#include <math.h>
+#include <string.h>
+#include <ucontext.h>
+
+#include <functional>
+#include <vector>
+
+#undef __global__
+#undef __device__
+#undef __forceinline__
+#undef __launch_bounds__
+#define __global__
+#define __device__
+#define __forceinline__ inline
+#define __launch_bounds__(...)
+
+namespace emulated {
+enum class Wait { none, warp, block, done };
+struct Fiber {
+  ucontext_t context;
+  std::vector<char> stack;
+  Wait wait;
+  double shuffled;
+};
+inline std::vector<Fiber> fibers(1024);
+inline ucontext_t scheduler;
+inline uint32_t now, threads;
+inline std::function<void()> body;
+inline float shared[16384];
+
+struct ThreadIndex {
+  struct {
+    operator uint32_t() const { return now; }
+  } x;
+};
+inline ThreadIndex thread;
+inline dim3 block_index, block_size;
+
+inline void pause(Wait wait) {
+  Fiber& f = fibers[now];
+  f.wait = wait;
+  swapcontext(&f.context, &scheduler);
+}
+inline void enter() {
+  body();
+  pause(Wait::done);
+}
+inline void release(uint32_t from, uint32_t to, Wait kind) {
+  bool all = false;
+  for (uint32_t i = from; i < to; i++) {
+    if (fibers[i].wait == Wait::done) continue;
+    if (fibers[i].wait != kind) return;
+    all = true;
+  }
+  if (all)
+    for (uint32_t i = from; i < to; i++)
+      if (fibers[i].wait == kind) fibers[i].wait = Wait::none;
+}
+inline void run_block() {
+  for (uint32_t i = 0; i < threads; i++) {
+    Fiber& f = fibers[i];
+    f.stack.resize(1 << 16);
+    f.wait = Wait::none;
+    getcontext(&f.context);
+    f.context.uc_stack.ss_sp = f.stack.data();
+    f.context.uc_stack.ss_size = f.stack.size();
+    f.context.uc_link = nullptr;
+    makecontext(&f.context, enter, 0);
+  }
+  for (bool alive = true; alive;) {
+    alive = false;
+    for (now = 0; now < threads; now++)
+      if (fibers[now].wait == Wait::none) swapcontext(&scheduler, &fibers[now].context);
+    for (uint32_t w = 0; w < threads; w += 32) release(w, w + 32 < threads ? w + 32 : threads, Wait::warp);
+    release(0, threads, Wait::block);
+    for (uint32_t i = 0; i < threads; i++) alive |= fibers[i].wait != Wait::done;
+  }
+}
+template <typename T>
+T shuffle(T value, int step) {
+  fibers[now].shuffled = value;
+  pause(Wait::warp);
+  const T got = static_cast<T>(fibers[now ^ step].shuffled);
+  pause(Wait::warp);
+  return got;
+}
+template <typename Kernel, typename... A>
+void launch(Kernel kernel, dim3 grid, dim3 block, A... a) {
+  threads = block.x;
+  block_size = block;
+  body = [&] { kernel(a...); };
+  for (uint32_t y = 0; y < grid.y; y++)
+    for (uint32_t x = 0; x < grid.x; x++) {
+      block_index = dim3(x, y);
+      run_block();
+    }
+}
+/// Weights that are mapped from a file are not aligned on the CPU, as they are on a GPU.
+template <typename T>
+T load(const T* at) {
+  T value;
+  memcpy(&value, reinterpret_cast<const char*>(at), sizeof value);
+  return value;
+}
+}  // namespace emulated
+
+#define threadIdx emulated::thread
+#define blockIdx emulated::block_index
+#define blockDim emulated::block_size
+#define __syncthreads() emulated::pause(emulated::Wait::block)
+#define __shfl_xor_sync(mask, value, step) emulated::shuffle(value, step)
+#define __ldg emulated::load
+#define __ldcs emulated::load
+#define __fdividef(a, b) ((a) / (b))
+#define __expf expf
+#define rsqrtf(x) (1.0f / sqrtf(x))
+template <typename T>
+T min(T a, T b) {
+  return a < b ? a : b;
+}
+#define SHARED(name) float* name = emulated::shared
+#define LAUNCH(kernel, grid, block, shared, stream, ...) emulated::launch(kernel, grid, block, __VA_ARGS__)
+#define cudaGetLastError() cudaSuccess
+#define cudaGetErrorString(e) "emulated"

@@ -1,0 +1,403 @@
+// Custom operators of domain "cartoon" for ONNX Runtime, and the addon that registers them in every session that is
+// made afterwards in the process. onnxruntime-node has no call for custom operators: this wraps the functions that
+// make sessions in ONNX Runtime's own table. Loading it changes nothing for graphs that name none of the operators.
+#include <cuda_runtime.h>
+#include <dlfcn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "kernels.cuh"
+#include "ort-abi.h"
+
+namespace {
+
+#ifdef EMULATE
+constexpr const char* PROVIDER = "CPUExecutionProvider";
+#else
+constexpr const char* PROVIDER = "CUDAExecutionProvider";
+#endif
+constexpr const char* DOMAIN_NAME = "cartoon";
+const OrtApi* api = nullptr;
+
+OrtStatus* fail(const char* message) { return ort_create_status(api, ORT_FAIL, message); }
+
+/// A tensor of the running operator; `data` is null where an optional input is absent.
+struct Tensor {
+  void* data = nullptr;
+  int64_t dims[8] = {};
+  size_t rank = 0;
+  int64_t count(size_t from = 0, size_t to = 8) const {
+    int64_t product = 1;
+    for (size_t i = from; i < rank && i < to; i++) product *= dims[i];
+    return product;
+  }
+  int64_t last() const { return rank > 0 ? dims[rank - 1] : 1; }
+  const uint4* eights() const { return static_cast<const uint4*>(data); }
+  const float* floats() const { return static_cast<const float*>(data); }
+};
+
+Tensor input(OrtKernelContext* context, size_t index) {
+  Tensor t;
+  size_t count = 0;
+  ort_input_count(api, context, &count);
+  if (index >= count) return t;
+  const OrtValue* value = nullptr;
+  if (ort_input(api, context, index, &value) || value == nullptr) return t;
+  OrtShape* shape = nullptr;
+  ort_shape(api, value, &shape);
+  ort_rank(api, shape, &t.rank);
+  if (t.rank <= 8) ort_dims(api, shape, t.dims, t.rank);
+  ort_release_shape(api, shape);
+  ort_tensor_data(api, const_cast<OrtValue*>(value), &t.data);
+  return t;
+}
+
+void* output(OrtKernelContext* context, size_t index, const int64_t* dims, size_t rank) {
+  OrtValue* value = nullptr;
+  if (ort_output(api, context, index, dims, rank, &value) || value == nullptr) return nullptr;
+  void* data = nullptr;
+  ort_tensor_data(api, value, &data);
+  return data;
+}
+
+cudaStream_t stream_of(OrtKernelContext* context) {
+  void* stream = nullptr;
+#ifndef EMULATE
+  ort_stream(api, context, &stream);
+#endif
+  return static_cast<cudaStream_t>(stream);
+}
+
+OrtStatus* launched() {
+  const cudaError_t error = cudaGetLastError();
+  return error == cudaSuccess ? nullptr : fail(cudaGetErrorString(error));
+}
+
+/// Attributes of a node; those that an operator lacks keep their defaults.
+struct Kernel {
+  const OrtCustomOp* op;
+  float epsilon = 1e-5f;
+  int64_t groups = 32, silu = 0, frames_in = 0, frames_out = 0, clip = 0;
+};
+
+/// An operator: how many of the inputs must be there, types, and what it does.
+struct Op : OrtCustomOp {
+  const char* op_name;
+  const int* inputs;
+  size_t input_total, input_required;
+  const int* outputs;
+  size_t output_total;
+};
+
+const Op* of(const OrtCustomOp* op) { return static_cast<const Op*>(op); }
+
+OrtStatus* geglu(void* kernel, OrtKernelContext* context) {
+  const Tensor x = input(context, 0), bias = input(context, 1);
+  int64_t dims[8];
+  memcpy(dims, x.dims, sizeof dims);
+  dims[x.rank - 1] /= 2;
+  if (x.last() % 16 != 0 || bias.count() != x.last()) return fail("GeGlu: rows must be a multiple of 16, with a bias as long");
+  uint4* out = static_cast<uint4*>(output(context, 0, dims, x.rank));
+  const uint32_t vectors = x.last() / 16;
+  const int64_t total = x.count() / 16;
+  if (total >= INT64_C(0xfff00000)) return fail("GeGlu: too many elements");
+  if (total == 0) return nullptr;
+  constexpr int unroll = 2;
+  const uint32_t blocks = (total + 256 * unroll - 1) / (256 * unroll);
+  LAUNCH(geglu_kernel<unroll>, blocks, 256, 0, stream_of(context), x.eights(), bias.eights(), out, vectors, static_cast<uint32_t>(total));
+  return launched();
+}
+
+/// Blocks that a norm is cut into: a few for each multiprocessor.
+constexpr uint32_t NORM_BLOCKS = 1056;
+
+bool norm_shape(const Kernel& k, const Tensor& x, NormShape& n) {
+  const int64_t channels = x.last();
+  if (x.rank < 3 || channels % 8 != 0 || channels % k.groups != 0 || channels > 4096) return false;
+  n.images = x.dims[0];
+  n.pixels = x.count(1, x.rank - 1);
+  n.vectors = channels / 8;
+  n.lanes = n.vectors >= 512 ? 1 : 512 / n.vectors;
+  n.groups = k.groups;
+  const uint32_t wanted = (NORM_BLOCKS + n.images - 1) / n.images;
+  n.chunk_rows = (n.pixels + wanted - 1) / wanted;
+  if (n.chunk_rows < 4 * n.lanes) n.chunk_rows = 4 * n.lanes;
+  n.chunks = (n.pixels + n.chunk_rows - 1) / n.chunk_rows;
+  return x.count() > 0 && x.count(0, x.rank - 1) < INT64_C(0xfff00000);
+}
+
+Order order_of(int64_t frames, bool clip, uint32_t pixels) {
+  if (frames == 0) return {0, 1};
+  return {static_cast<uint32_t>(frames), clip ? pixels / static_cast<uint32_t>(frames) : pixels};
+}
+
+/// GroupNorm and SkipGroupNorm; the last output holds the sums.
+OrtStatus* group_norm(void* kernel, OrtKernelContext* context, bool with_skip) {
+  const Kernel& k = *static_cast<Kernel*>(kernel);
+  const Tensor x = input(context, 0), gamma = input(context, 1), beta = input(context, 2);
+  const Tensor skip = with_skip ? input(context, 3) : Tensor();
+  const Tensor shift = with_skip ? Tensor() : input(context, 3);
+  const Tensor bias = input(context, 4);
+  // Where x lies in another order its own shape need not be that of the images: the skip's is.
+  const Tensor& like = with_skip ? skip : x;
+  NormShape n;
+  if (!norm_shape(k, like, n)) return fail("GroupNorm: rows must be a multiple of 8 and of the groups, at most 4096");
+  uint4* out = static_cast<uint4*>(output(context, 0, like.dims, like.rank));
+  uint4* sum = with_skip ? static_cast<uint4*>(output(context, 1, like.dims, like.rank)) : nullptr;
+  const int64_t floats = static_cast<int64_t>(n.images) * (n.chunks + 1) * n.groups * 2;
+  float* stats = static_cast<float*>(output(context, with_skip ? 2 : 1, &floats, 1));
+  float* partial = stats + static_cast<size_t>(n.images) * n.groups * 2;
+  const cudaStream_t stream = stream_of(context);
+  const dim3 grid(n.chunks, n.images);
+  const uint32_t threads = n.vectors * n.lanes;
+  const size_t shared = static_cast<size_t>(threads) * 8 * 2 * sizeof(float);
+  const Order from = order_of(k.frames_in, k.clip, n.pixels), to = order_of(k.frames_out, k.clip, n.pixels);
+  if (with_skip)
+    LAUNCH(norm_sums_kernel<true>, grid, threads, shared, stream, x.eights(), skip.eights(), bias.eights(), shift.eights(), sum, partial, n, from);
+  else
+    LAUNCH(norm_sums_kernel<false>, grid, threads, shared, stream, x.eights(), skip.eights(), bias.eights(), shift.eights(), sum, partial, n, from);
+  LAUNCH(norm_stats_kernel, n.images, 1024, 0, stream, partial, stats, n, k.epsilon);
+  const uint4* source = with_skip ? sum : x.eights();
+  const uint4* more = with_skip ? nullptr : bias.eights();
+  const Order source_order = with_skip ? Order{0, 1} : from;
+  if (k.silu)
+    LAUNCH(norm_apply_kernel<true>, grid, threads, 0, stream, source, more, shift.eights(), gamma.floats(), beta.floats(), stats, out, n, source_order, to);
+  else
+    LAUNCH(norm_apply_kernel<false>, grid, threads, 0, stream, source, more, shift.eights(), gamma.floats(), beta.floats(), stats, out, n, source_order, to);
+  return launched();
+}
+
+OrtStatus* plain_group_norm(void* kernel, OrtKernelContext* context) { return group_norm(kernel, context, false); }
+OrtStatus* skip_group_norm(void* kernel, OrtKernelContext* context) { return group_norm(kernel, context, true); }
+
+OrtStatus* layer_norm(void* kernel, OrtKernelContext* context) {
+  const Kernel& k = *static_cast<Kernel*>(kernel);
+  const Tensor x = input(context, 0), gamma = input(context, 1), beta = input(context, 2);
+  const Tensor skip = input(context, 3), bias = input(context, 4), position = input(context, 5);
+  const int64_t channels = x.last();
+  if (channels % 8 != 0 || channels > 32 * 8 * 8) return fail("LayerNorm: rows must be a multiple of 8, at most 2048");
+  uint4* out = static_cast<uint4*>(output(context, 0, x.dims, x.rank));
+  uint4* sum = static_cast<uint4*>(output(context, 1, x.dims, x.rank));
+  const uint32_t rows = x.count(0, x.rank - 1), vectors = channels / 8;
+  const uint32_t frames = position.data ? position.count() / channels : 1;
+  if (rows == 0) return nullptr;
+  const cudaStream_t stream = stream_of(context);
+  const uint32_t blocks = (rows + 7) / 8;
+#define ROWS_OF(VECTORS)                                                                                             \
+  LAUNCH(layer_norm_kernel<VECTORS>, blocks, 256, 0, stream, x.eights(), skip.eights(), bias.eights(),              \
+         gamma.eights(), beta.eights(), position.eights(), out, sum, rows, vectors, frames, k.epsilon)
+  if (vectors <= 64) ROWS_OF(2);
+  else if (vectors <= 96) ROWS_OF(3);
+  else if (vectors <= 160) ROWS_OF(5);
+  else ROWS_OF(8);
+#undef ROWS_OF
+  return launched();
+}
+
+OrtStatus* residual(void* kernel, OrtKernelContext* context) {
+  const Kernel& k = *static_cast<Kernel*>(kernel);
+  const Tensor x = input(context, 0), bias = input(context, 1), skip = input(context, 2);
+  const int64_t channels = skip.last();
+  if (channels % 8 != 0 || x.count() != skip.count() || bias.count() != channels) return fail("Residual: shapes do not fit");
+  uint4* out = static_cast<uint4*>(output(context, 0, skip.dims, skip.rank));
+  const uint32_t vectors = channels / 8, total = skip.count() / 8;
+  if (total == 0) return nullptr;
+  const uint32_t pixels = skip.count(1, skip.rank - 1);
+  LAUNCH(residual_kernel, (total + 255) / 256, 256, 0, stream_of(context), x.eights(), bias.eights(), skip.eights(), out, vectors, total, order_of(k.frames_in, k.clip, pixels));
+  return launched();
+}
+
+OrtStatus* interleave(void*, OrtKernelContext* context) {
+  const Tensor phases = input(context, 0), bias = input(context, 1);
+  const int64_t channels = bias.count();
+  if (phases.rank != 4 || channels % 8 != 0 || phases.last() != 4 * channels) return fail("Interleave: shapes do not fit");
+  const int64_t dims[] = {phases.dims[0], 2 * (phases.dims[1] - 1), 2 * (phases.dims[2] - 1), channels};
+  uint4* out = static_cast<uint4*>(output(context, 0, dims, 4));
+  const uint32_t vectors = channels / 8, total = dims[0] * dims[1] * dims[2] * vectors;
+  if (total == 0) return nullptr;
+  LAUNCH(interleave_kernel, (total + 255) / 256, 256, 0, stream_of(context), phases.eights(), bias.eights(), out,
+         static_cast<uint32_t>(phases.dims[1] - 1), static_cast<uint32_t>(phases.dims[2] - 1), vectors, total);
+  return launched();
+}
+
+void* create(const OrtCustomOp* op, const OrtApi*, const OrtKernelInfo* info) {
+  Kernel* k = new Kernel{op};
+  // A missing attribute leaves the default, and a status that nobody needs.
+  ort_float_attribute(api, info, "epsilon", &k->epsilon);
+  ort_int_attribute(api, info, "groups", &k->groups);
+  ort_int_attribute(api, info, "silu", &k->silu);
+  ort_int_attribute(api, info, "frames_in", &k->frames_in);
+  ort_int_attribute(api, info, "frames_out", &k->frames_out);
+  ort_int_attribute(api, info, "clip", &k->clip);
+  return k;
+}
+
+OrtStatus* create_v2(const OrtCustomOp* op, const OrtApi* a, const OrtKernelInfo* info, void** kernel) {
+  *kernel = create(op, a, info);
+  return nullptr;
+}
+
+constexpr int H = ORT_HALF, F = ORT_FLOAT;
+const int GEGLU_IN[] = {H, H}, NORM_IN[] = {H, F, F, H, H}, LAYER_IN[] = {H, H, H, H, H, H}, RESIDUAL_IN[] = {H, H, H};
+const int GEGLU_OUT[] = {H}, NORM_OUT[] = {H, F}, SKIP_NORM_OUT[] = {H, H, F}, LAYER_OUT[] = {H, H};
+
+Op make(const char* name, OrtStatus* (*compute)(void*, OrtKernelContext*), const int* in, size_t in_total, size_t required, const int* out, size_t out_total) {
+  Op op;
+  memset(&op, 0, sizeof op);
+  op.version = ORT_VERSION;
+  op.create = create;
+  op.create_v2 = create_v2;
+  op.name = [](const OrtCustomOp* o) { return of(o)->op_name; };
+  op.provider = [](const OrtCustomOp*) { return PROVIDER; };
+  op.input_type = [](const OrtCustomOp* o, size_t i) { return of(o)->inputs[i]; };
+  op.input_count = [](const OrtCustomOp* o) { return of(o)->input_total; };
+  op.output_type = [](const OrtCustomOp* o, size_t i) { return of(o)->outputs[i]; };
+  op.output_count = [](const OrtCustomOp* o) { return of(o)->output_total; };
+  op.compute_v2 = compute;
+  op.destroy = [](void* kernel) { delete static_cast<Kernel*>(kernel); };
+  op.input_kind = [](const OrtCustomOp* o, size_t i) { return static_cast<int>(i < of(o)->input_required ? ORT_REQUIRED : ORT_OPTIONAL); };
+  op.output_kind = [](const OrtCustomOp*, size_t) { return static_cast<int>(ORT_REQUIRED); };
+  op.input_memory = [](const OrtCustomOp*, size_t) { return 0; };
+  op.variadic_input_arity = op.variadic_output_arity = [](const OrtCustomOp*) { return 1; };
+  op.variadic_input_same = op.variadic_output_same = [](const OrtCustomOp*) { return 1; };
+  op.start_version = [](const OrtCustomOp*) { return 1; };
+  op.end_version = [](const OrtCustomOp*) { return 0x7fffffff; };
+  op.op_name = name;
+  op.inputs = in;
+  op.input_total = in_total;
+  op.input_required = required;
+  op.outputs = out;
+  op.output_total = out_total;
+  return op;
+}
+
+OrtDomain* domain = nullptr;
+Op ops[6];
+
+OrtStatus* make_domain() {
+  if (domain) return nullptr;
+  ops[0] = make("GeGlu", geglu, GEGLU_IN, 2, 2, GEGLU_OUT, 1);
+  ops[1] = make("GroupNorm", plain_group_norm, NORM_IN, 5, 3, NORM_OUT, 2);
+  ops[2] = make("SkipGroupNorm", skip_group_norm, NORM_IN, 5, 4, SKIP_NORM_OUT, 3);
+  ops[3] = make("LayerNorm", layer_norm, LAYER_IN, 6, 3, LAYER_OUT, 2);
+  ops[4] = make("Residual", residual, RESIDUAL_IN, 3, 3, GEGLU_OUT, 1);
+  ops[5] = make("Interleave", interleave, GEGLU_IN, 2, 2, GEGLU_OUT, 1);
+  OrtDomain* made = nullptr;
+  if (OrtStatus* status = ort_create_domain(api, DOMAIN_NAME, &made)) return status;
+  for (const Op& op : ops)
+    if (OrtStatus* status = ort_domain_add(api, made, &op)) return status;
+  domain = made;
+  return nullptr;
+}
+
+using CreateSession = OrtStatus* (*)(const OrtEnvironment*, const char*, const OrtOptions*, OrtSession**);
+using CreateFromArray = OrtStatus* (*)(const OrtEnvironment*, const void*, size_t, const OrtOptions*, OrtSession**);
+using AppendCuda = OrtStatus* (*)(OrtOptions*, const void*);
+CreateSession create_session = nullptr;
+CreateFromArray create_from_array = nullptr;
+AppendCuda append_cuda = nullptr;
+char provider_options[1024] = "";
+
+OrtStatus* add_domain(const OrtOptions* options) {
+  if (OrtStatus* status = make_domain()) return status;
+  return ort_add_domain(api, const_cast<OrtOptions*>(options), domain);
+}
+
+OrtStatus* create_session_with_ops(const OrtEnvironment* env, const char* path, const OrtOptions* options, OrtSession** out) {
+  if (OrtStatus* status = add_domain(options)) return status;
+  return create_session(env, path, options, out);
+}
+
+OrtStatus* create_from_array_with_ops(const OrtEnvironment* env, const void* data, size_t size, const OrtOptions* options, OrtSession** out) {
+  if (OrtStatus* status = add_domain(options)) return status;
+  return create_from_array(env, data, size, options, out);
+}
+
+/// Adds the provider's options that onnxruntime-node does not pass on, "name=value;name=value".
+OrtStatus* append_cuda_with_options(OrtOptions* options, const void* cuda) {
+  char text[sizeof provider_options];
+  strcpy(text, provider_options);
+  const char* names[16];
+  const char* values[16];
+  size_t count = 0;
+  char* rest = text;
+  while (char* entry = strsep(&rest, ";")) {
+    char* value = strchr(entry, '=');
+    if (!value || count == 16) continue;
+    *value = 0;
+    names[count] = entry;
+    values[count++] = value + 1;
+  }
+  if (count > 0)
+    if (OrtStatus* status = ort_update_cuda(api, const_cast<void*>(cuda), names, values, count)) return status;
+  return append_cuda(options, cuda);
+}
+
+bool replace(int slot, void* with, void** before) {
+  void** at = const_cast<void**>(&api->slot[slot]);
+  const size_t page = sysconf(_SC_PAGESIZE);
+  void* start = reinterpret_cast<void*>(reinterpret_cast<uintptr_t>(at) & ~(page - 1));
+  // The table lies in memory that the loader made read-only after relocation; one entry may not cross a page.
+  if (mprotect(start, page, PROT_READ | PROT_WRITE) != 0) return false;
+  *before = *at;
+  *at = with;
+  return mprotect(start, page, PROT_READ) == 0;
+}
+
+/// @returns what went wrong, or null
+const char* install() {
+  static bool done = false;
+  if (done) return nullptr;
+  void* library = dlopen("libonnxruntime.so.1", RTLD_NOW | RTLD_NOLOAD);
+  if (!library) return "onnxruntime-node must be loaded first";
+  using GetBase = const OrtApiBase* (*)();
+  const GetBase get_base = reinterpret_cast<GetBase>(dlsym(library, "OrtGetApiBase"));
+  if (!get_base) return "libonnxruntime has no OrtGetApiBase";
+  api = get_base()->get_api(ORT_VERSION);
+  if (!api) return "ONNX Runtime is too old";
+  if (!replace(ORT_CREATE_SESSION, reinterpret_cast<void*>(create_session_with_ops), reinterpret_cast<void**>(&create_session)) ||
+      !replace(ORT_CREATE_SESSION_FROM_ARRAY, reinterpret_cast<void*>(create_from_array_with_ops), reinterpret_cast<void**>(&create_from_array)) ||
+      !replace(ORT_APPEND_CUDA, reinterpret_cast<void*>(append_cuda_with_options), reinterpret_cast<void**>(&append_cuda)))
+    return "the table of ONNX Runtime can't be changed";
+  done = true;
+  return nullptr;
+}
+
+}  // namespace
+
+// Node-API, as far as it is needed; the functions are the host's (Bun, Node and Deno alike).
+extern "C" {
+typedef struct napi_env__* napi_env;
+typedef struct napi_value__* napi_value;
+typedef struct napi_callback_info__* napi_callback_info;
+int napi_throw_error(napi_env, const char*, const char*);
+int napi_create_function(napi_env, const char*, size_t, napi_value (*)(napi_env, napi_callback_info), void*, napi_value*);
+int napi_set_named_property(napi_env, napi_value, const char*, napi_value);
+int napi_get_cb_info(napi_env, napi_callback_info, size_t*, napi_value*, napi_value*, void**);
+int napi_get_value_string_utf8(napi_env, napi_value, char*, size_t, size_t*);
+
+/// setProviderOptions("name=value;…"): for sessions on CUDA that are made from now on.
+static napi_value set_provider_options(napi_env env, napi_callback_info info) {
+  size_t count = 1, length = 0;
+  napi_value argument = nullptr;
+  napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr);
+  if (napi_get_value_string_utf8(env, argument, provider_options, sizeof provider_options, &length) != 0)
+    napi_throw_error(env, nullptr, "setProviderOptions needs a text");
+  return nullptr;
+}
+
+__attribute__((visibility("default"))) napi_value napi_register_module_v1(napi_env env, napi_value exports) {
+  if (const char* problem = install()) {
+    napi_throw_error(env, nullptr, problem);
+    return exports;
+  }
+  napi_value function = nullptr;
+  napi_create_function(env, "setProviderOptions", 18, set_provider_options, nullptr, &function);
+  napi_set_named_property(env, exports, "setProviderOptions", function);
+  return exports;
+}
+
+__attribute__((visibility("default"))) int node_api_module_get_api_version_v1() { return 8; }
+}

@@ -1,0 +1,41 @@
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { loadRuntime } from "./runtime.ts";
+
+/** What `cartoon-ops.node` (gpu-pool/native) gives: the operators of domain "cartoon", and more CUDA options. */
+export interface NativeOps {
+  /** Options of the CUDA provider that onnxruntime-node does not pass on, for sessions made from now on. */
+  setProviderOptions(options: Readonly<Record<string, string>>): void;
+}
+
+interface Addon {
+  setProviderOptions(text: string): void;
+}
+
+/** Where `native/build.sh` puts the library. */
+export const NATIVE_OPS_PATH = join(import.meta.dirname, "../../native/cartoon-ops.node");
+
+let loaded: NativeOps | undefined;
+
+/**
+ * Loads the own operators into ONNX Runtime: every session that is made afterwards knows them.
+ * @returns undefined where the library was not built
+ * @throws when it can't be loaded
+ */
+export function loadNativeOps(path: string = NATIVE_OPS_PATH): NativeOps | undefined {
+  if (loaded) return loaded;
+  if (!existsSync(path)) return undefined;
+  // The library changes ONNX Runtime's table, so that must be there first.
+  loadRuntime();
+  const addon = createRequire(import.meta.url)(path) as Addon;
+  loaded = {
+    setProviderOptions: (options) =>
+      addon.setProviderOptions(
+        Object.entries(options)
+          .map(([name, value]) => `${name}=${value}`)
+          .join(";"),
+      ),
+  };
+  return loaded;
+}
