@@ -166,5 +166,5 @@ async function readFinite(name: string, entry: TensorEntry): Promise<Float32Arra
 }
 
 function examples(keys: readonly string[]): string {
-  return `${keys.slice(0, 10).join(", ")}${keys.length > 10 ? ", …" : ""}`;
+  return `${keys.slice(0, 3).join(", ")}${keys.length > 3 ? ", …" : ""}`;
 }

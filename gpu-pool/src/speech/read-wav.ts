@@ -13,6 +13,11 @@ export interface WavSound {
 }
 
 const MAX_SECONDS = 30;
+const MAX_CHUNKS = 1_000;
+// Names of chunks, as their four bytes.
+const [RIFF, WAVE, FMT, DATA] = ["RIFF", "WAVE", "fmt ", "data"].map((name) =>
+  Buffer.from(name, "latin1").readUInt32BE(0),
+);
 const MAX_CHANNELS = 8;
 
 interface Format {
@@ -29,15 +34,15 @@ interface Format {
  */
 export function readWav(bytes: Uint8Array): WavSound {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const label = (at: number) => String.fromCharCode(...bytes.subarray(at, at + 4));
-  if (bytes.length < 12 || label(0) !== "RIFF" || label(8) !== "WAVE")
+  if (bytes.length < 12 || view.getUint32(0) !== RIFF || view.getUint32(8) !== WAVE)
     throw new WavError("no RIFF WAVE header");
   let format: Format | undefined;
-  for (let at = 12; at + 8 <= bytes.length; ) {
+  for (let at = 12, chunks = 0; at + 8 <= bytes.length; chunks++) {
+    if (chunks > MAX_CHUNKS) throw new WavError(`more than ${MAX_CHUNKS} chunks before the sound`);
     const size = view.getUint32(at + 4, true);
     const from = at + 8;
-    if (label(at) === "fmt ") format = readFormat(view, from, size);
-    if (label(at) === "data") {
+    if (view.getUint32(at) === FMT) format = readFormat(view, from, size);
+    if (view.getUint32(at) === DATA) {
       if (!format) throw new WavError("sound comes before its format");
       // Recorders that stream leave the size at 0 or at its maximum.
       const unknown = size === 0 || size >= 0xffff_ff00;

@@ -1,8 +1,18 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { scanJson } from "@cartoon/protos/scan-json";
 import { Tokenizer } from "@huggingface/tokenizers";
 import { z } from "zod";
 import { clipTokenizerJson } from "./clip-tokenizer-json.ts";
+
+/** A tokenizer's files are not what they should be, in words. */
+export class TokenizerError extends Error {
+  override readonly name = "TokenizerError";
+}
+
+/** CLIP's own is 2 MB, with 49,408 words and 48,894 merges of two. */
+const MAX_FILE_BYTES = 8 * 1024 * 1024;
+const LIMITS = { depth: 16, values: 300_000 };
 
 const TokenName = z.union([
   z.string(),
@@ -41,15 +51,16 @@ export class ClipTokenizer {
 
   /**
    * @param maxLength positions that the text encoder has; the shorter of this and the tokenizer's own counts
-   * @throws Error when a file is missing or is not a CLIP tokenizer
+   * @throws TokenizerError when a file is missing or is not a CLIP tokenizer
    */
   static async load(folder: string, maxLength: number): Promise<ClipTokenizer> {
     const config = await readJson(join(folder, "tokenizer_config.json"), TokenizerConfig);
     const tokenizerJson = await readTokenizer(folder, { bos: config.bos_token, eos: config.eos_token });
-    const tokenizer = new Tokenizer(tokenizerJson, config);
+    const tokenizer = construct(folder, tokenizerJson, config);
     const idOf = (token: string): number => {
       const id = tokenizer.token_to_id(token);
-      if (id === undefined) throw new Error(`${folder}: the vocabulary lacks ${JSON.stringify(token)}`);
+      if (id === undefined)
+        throw new TokenizerError(`${folder}: the vocabulary lacks ${JSON.stringify(token.slice(0, 80))}`);
       return id;
     };
     return new ClipTokenizer(tokenizer, {
@@ -76,23 +87,47 @@ export class ClipTokenizer {
 /** `tokenizer.json`, or the same made from `vocab.json` and `merges.txt`. */
 async function readTokenizer(folder: string, special: { bos: string; eos: string }): Promise<object> {
   const path = join(folder, "tokenizer.json");
-  const merges = await readFile(join(folder, "merges.txt"), "utf8").catch(() => undefined);
+  const merges = await readSmall(join(folder, "merges.txt")).then(
+    (bytes) => new TextDecoder().decode(bytes),
+    () => undefined,
+  );
   const whole = await stat(path).catch(() => undefined);
   if (whole || merges === undefined) return readJson(path, TokenizerFile);
   return clipTokenizerJson(await readJson(join(folder, "vocab.json"), Vocabulary), merges, special);
 }
 
+/** The library takes what it reads for granted; what it stumbles over is a damaged file. */
+function construct(folder: string, tokenizerJson: object, config: object): Tokenizer {
+  try {
+    const tokenizer = new Tokenizer(tokenizerJson, config);
+    tokenizer.encode("a first word", { add_special_tokens: false });
+    return tokenizer;
+  } catch (error) {
+    throw new TokenizerError(`${folder}: not a tokenizer that can be used: ${messageOf(error)}`);
+  }
+}
+
 async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T> {
   let json: unknown;
   try {
-    json = JSON.parse(await readFile(path, "utf8"));
+    const bytes = await readSmall(path);
+    scanJson(bytes, LIMITS);
+    json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (error) {
-    throw new Error(`${path}: ${error instanceof Error ? error.message : String(error)}`);
+    throw new TokenizerError(`${path}: ${messageOf(error)}`);
   }
   const parsed = schema.safeParse(json);
   if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map(
-    (issue) => `${issue.path.join(".") || "(root)"}: ${issue.message}`,
-  );
-  throw new Error(`${path}: ${problems.join("; ")}`);
+  const problems = parsed.error.issues
+    .slice(0, 3)
+    .map((issue) => `${issue.path.join(".").slice(0, 80) || "(root)"}: ${issue.message}`);
+  throw new TokenizerError(`${path}: ${problems.join("; ")}`);
 }
+
+async function readSmall(path: string): Promise<Uint8Array> {
+  const { size } = await stat(path);
+  if (size > MAX_FILE_BYTES) throw new Error(`${size} bytes; a CLIP tokenizer has at most ${MAX_FILE_BYTES}`);
+  return readFile(path);
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

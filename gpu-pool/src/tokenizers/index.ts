@@ -1,3 +1,3 @@
-export { ClipTokenizer } from "./clip-tokenizer.ts";
+export { ClipTokenizer, TokenizerError } from "./clip-tokenizer.ts";
 export { MAX_CHUNKS, type PromptChunk, promptChunks, wordsCut } from "./prompt-chunks.ts";
 export { parsePromptWeights, type WeightedText } from "./prompt-weights.ts";

@@ -3,6 +3,8 @@
  * stranger, so every number of the header is checked before it is used.
  */
 
+import { scanJson } from "../scan-json.ts";
+
 /** Element types we accept, with their size in bytes. */
 export const ELEMENT_BYTES = {
   F64: 8,
@@ -64,7 +66,7 @@ export function headerLength(first: Uint8Array, fileSize: number, maxHeaderBytes
  * @throws HeaderProblem when it lies about the file
  */
 export function parseSafetensorsHeader(bytes: Uint8Array, fileSize: number): SafetensorsHeader {
-  const { keys } = scan(bytes);
+  const keys = scanned(bytes);
   let header: unknown;
   try {
     header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
@@ -95,59 +97,30 @@ function isCount(value: unknown): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }
 
-/** A whole model has a few thousand tensors, so about fifteen such characters each. */
-const MAX_VALUES = 200_000;
-/** The header, a tensor, its shape. */
-const MAX_DEPTH = 3;
+const MAX_NAME = 512;
 
-/**
- * Looks over the JSON before it is parsed: a few megabytes of brackets would be hundreds of megabytes of objects.
- *
- * Also counts the keys of the outermost object: JSON.parse keeps the last of two equal ones silently, so that two
- * readers could see two different tensors under one name.
- */
-function scan(bytes: Uint8Array): { keys: number } {
-  let depth = 0;
-  let keys = 0;
-  let values = 0;
-  for (let i = 0; i < bytes.length; i++) {
-    switch (bytes[i]) {
-      case QUOTE:
-        for (i++; i < bytes.length && bytes[i] !== QUOTE; i++) if (bytes[i] === BACKSLASH) i++;
-        break;
-      case OPEN_BRACE:
-      case OPEN_BRACKET:
-        values++;
-        if (++depth > MAX_DEPTH) throw new HeaderProblem(`nested more than ${MAX_DEPTH} deep`);
-        break;
-      case CLOSE_BRACE:
-      case CLOSE_BRACKET:
-        depth--;
-        break;
-      case COMMA:
-        values++;
-        break;
-      case COLON:
-        if (depth === 1) keys++;
-    }
-    if (values > MAX_VALUES) throw new HeaderProblem(`more than ${MAX_VALUES} values`);
+/** A whole model has a few thousand tensors, about fifteen values each; the header, a tensor, its shape. */
+const LIMITS = { values: 200_000, depth: 3 };
+
+function scanned(bytes: Uint8Array): number {
+  try {
+    return scanJson(bytes, LIMITS).keys;
+  } catch (error) {
+    throw new HeaderProblem(error instanceof Error ? error.message : String(error));
   }
-  return { keys };
 }
-
-const [QUOTE, BACKSLASH, COMMA, COLON, OPEN_BRACE, CLOSE_BRACE, OPEN_BRACKET, CLOSE_BRACKET] = Array.from(
-  '"\\,:{}[]',
-  (char) => char.charCodeAt(0),
-);
 
 function parseEntry(key: string, value: unknown, dataStart: number, dataBytes: number): HeaderEntry {
   const fail = (problem: string): never => {
-    throw new HeaderProblem(`tensor "${key}": ${problem}`);
+    throw new HeaderProblem(`tensor "${key.slice(0, MAX_NAME)}": ${problem}`);
   };
+  if (key.length > MAX_NAME) return fail(`its name has ${key.length} characters, more than ${MAX_NAME}`);
   if (!isRecord(value)) return fail("the entry is not an object");
   const { dtype, shape, data_offsets: offsets } = value;
   if (typeof dtype !== "string" || !Object.hasOwn(ELEMENT_BYTES, dtype)) {
-    return fail(`dtype ${JSON.stringify(dtype)} is not one of ${Object.keys(ELEMENT_BYTES).join(", ")}`);
+    return fail(
+      `dtype ${String(JSON.stringify(dtype)).slice(0, 80)} is not one of ${Object.keys(ELEMENT_BYTES).join(", ")}`,
+    );
   }
   if (!Array.isArray(shape) || !shape.every(isCount)) return fail("shape is not a list of whole numbers");
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount)) {
