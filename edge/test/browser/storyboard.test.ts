@@ -23,7 +23,7 @@ const script: Script = (run) => {
   if (broken !== "" && run.request.spec?.clip?.prompt.includes(broken)) throw new Error("no colour left");
   const upload = run.upload.bind(run);
   run.upload = (name, bytes) => upload(name, media[name] ?? bytes);
-  return playThrough({ steps: 10, stepMs: 60 })(run);
+  return playThrough({ steps: 10, stepMs: 160 })(run);
 };
 
 describe.if(chromiumPath !== undefined)("the storyboard tab in Chromium", () => {
