@@ -2,46 +2,44 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { findPostgres, startPostgres } from "@cartoon/db/test/postgres-server";
-import { type DatabaseKind, freePort, sleep } from "./lib/edge.ts";
-import { type Contender, submitter } from "./submissions.ts";
+import { createKey, openDatabase } from "@cartoon/db";
+import { type DatabaseKind, freePort, place, sleep } from "./lib/edge.ts";
+import { type Contender, contender } from "./submissions.ts";
 
 const FOLDER = fileURLToPath(new URL("fastapi", import.meta.url));
 const VENV = join(FOLDER, ".venv");
-const TOKEN = "ct_the-key-of-the-bench";
 
-/** The same endpoint written in FastAPI with SQLAlchemy, one uvicorn process like the one edge. */
+/** The same endpoint on the same tables in FastAPI with SQLAlchemy, one uvicorn process like the one edge. */
 export async function startFastApi(database: DatabaseKind): Promise<Contender> {
   await makeVenv();
   const folder = mkdtempSync(join(tmpdir(), "cartoon-bench-"));
-  const postgres = database === "postgres" ? await startPostgres(findPostgres() ?? "", true) : undefined;
-  const databaseUrl = postgres
-    ? sqlalchemyUrl(await postgres.createDatabase())
-    : `sqlite:///${join(folder, "bench.db")}`;
+  const { url: databaseUrl, postgres } = await place(database, folder);
+  const db = await openDatabase(databaseUrl);
+  const { token } = await createKey(db, { tenant: "bench", name: "bench" });
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const options = ["--port", String(port), "--no-access-log", "--log-level", "warning"];
   const child = Bun.spawn([join(VENV, "bin/uvicorn"), "app:app", ...options], {
     cwd: FOLDER,
-    env: { PATH: process.env.PATH ?? "", BENCH_API_KEY: TOKEN, BENCH_DATABASE_URL: databaseUrl },
+    env: { PATH: process.env.PATH ?? "", BENCH_DATABASE_URL: sqlalchemyUrl(databaseUrl) },
     stdio: ["ignore", "inherit", "inherit"],
   });
   const stop = async () => {
     child.kill("SIGKILL");
     await child.exited;
+    await db.close();
     await postgres?.stop();
     rmSync(folder, { recursive: true, force: true });
   };
   await answering(`${url}/openapi.json`);
-  const headers = `content-type: application/json\r\nauthorization: Bearer ${TOKEN}\r\n`;
-  return { slice: submitter(url, headers).slice, check: async () => {}, stop };
+  return contender(db, { url, token }, stop);
 }
 
 function sqlalchemyUrl(url: string): string {
-  const parsed = new URL(url);
-  const schema = parsed.searchParams.get("search_path");
-  const options = encodeURIComponent(`-csearch_path=${schema}`);
-  return `postgresql+psycopg://${parsed.username}@${parsed.host}${parsed.pathname}?options=${options}`;
+  if (url.startsWith("sqlite:")) return `sqlite:///${url.slice("sqlite:".length)}`;
+  const { username, host, pathname, searchParams } = new URL(url);
+  const options = encodeURIComponent(`-csearch_path=${searchParams.get("search_path")}`);
+  return `postgresql+psycopg://${username}@${host}${pathname}?options=${options}`;
 }
 
 async function makeVenv(): Promise<void> {

@@ -1,4 +1,4 @@
-import { countJobs } from "@cartoon/db";
+import { countJobs, type Database } from "@cartoon/db";
 import { type DatabaseKind, startBenchEdge } from "./lib/edge.ts";
 import { type LoadResult, runLoad } from "./lib/load.ts";
 import { RENDER } from "./lib/render.ts";
@@ -16,30 +16,34 @@ export interface Contender {
   stop(): Promise<void>;
 }
 
-/** @param headers of a request with a key, complete lines */
-export function submitter(url: string, headers: string) {
+/** A service at `url` with an empty database, which takes submissions of the tenant `bench`. */
+export function contender(
+  db: Database,
+  { url, token }: { url: string; token: string },
+  stop: () => Promise<void>,
+): Contender {
+  const headers = `content-type: application/json\r\nauthorization: Bearer ${token}\r\n`;
   let next = 0;
-  const count = { acknowledged: 0 };
+  let acknowledged = 0;
   const slice = async (measureMs: number) => {
     const result = await runLoad({
       ...{ url, clients: CLIENTS, warmUpMs: WARM_UP_MS, measureMs },
       request: (client) =>
         client.send("POST", "/v1/renders", `${headers}idempotency-key: bench-${next++}\r\n`, RENDER),
     });
-    count.acknowledged += result.answered;
+    acknowledged += result.answered;
     return result;
   };
-  return { slice, count };
+  const check = async () => {
+    const { queued } = await countJobs(db, { tenant: "bench" });
+    if (queued !== acknowledged)
+      throw new Error(`${acknowledged} submissions were acknowledged, ${queued} are in the database`);
+  };
+  return { slice, check, stop };
 }
 
 /** The edge, with a node that takes nothing, so that all that is submitted stays in the queue. */
 export async function startOurs(database: DatabaseKind): Promise<Contender> {
   const edge = await startBenchEdge({ database, permits: 0 });
-  const { slice, count } = submitter(edge.url, edge.headers);
-  const check = async () => {
-    const { queued } = await countJobs(edge.db, { tenant: "bench" });
-    if (queued !== count.acknowledged)
-      throw new Error(`${count.acknowledged} submissions were acknowledged, ${queued} are in the database`);
-  };
-  return { slice, check, stop: edge.stop };
+  return contender(edge.db, edge, edge.stop);
 }

@@ -77,7 +77,8 @@ export async function startBenchEdge(options: BenchEdgeOptions): Promise<BenchEd
   };
 }
 
-async function place(
+/** A new, durable database. */
+export async function place(
   kind: DatabaseKind,
   folder: string,
 ): Promise<{ url: string; postgres?: PostgresServer }> {
