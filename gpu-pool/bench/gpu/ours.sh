@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Our graphs over the folder that torch.sh wrote, on the same GPU.
-# Usage: bench/gpu/ours.sh FOLDER OUT; LIMIT (seconds, 540), ONLY (names of sections), PROVIDER (cuda).
+# Usage: bench/gpu/ours.sh FOLDER OUT; LIMIT (seconds, 540), ONLY (names of sections), PROVIDER (cuda), LIBRARY (the own
+# operators; ../../native/cartoon-ops.node).
 FOLDER=$1 OUT=$2
 HERE=$(cd "$(dirname "$0")" && pwd)
 . "$HERE/section.sh"
@@ -9,19 +10,36 @@ FRAMES=(${FRAMES:-16 32})
 REPEATS=${REPEATS:-6}
 SDXL=(${SDXL:-bun "$HERE/sdxl.ts"} "$FOLDER")
 VOICE=(${VOICE:-bun "$HERE/../voice-full-size.ts"} "$FOLDER/voice" "$PROVIDER")
-sdxl() { local name=$1 seconds=$2; shift 2; section "$name" "$seconds" "${SDXL[@]}" "$@" --provider "$PROVIDER" --repeats "$REPEATS"; }
+LIBRARY=${LIBRARY:-$HERE/../../native/cartoon-ops.node}
+OPS=(${OPS:-bun "$HERE/ops.ts"} "$LIBRARY" --provider "$PROVIDER")
+NATIVE=plain
+if [ -f "$LIBRARY" ]; then NATIVE=native; fi
+sdxl() {
+  local name=$1 seconds=$2
+  shift 2
+  section "$name" "$seconds" "${SDXL[@]}" "$@" --provider "$PROVIDER" --repeats "$REPEATS" --library "$LIBRARY"
+}
 # Attention by cuDNN makes a plan for every new length; TF32 would spoil the float32 comparison.
 voice() { section "voice-$1" "$2" env ORT_ENABLE_CUDNN_FLASH_ATTENTION=0 NVIDIA_TF32_OVERRIDE=0 "${VOICE[@]}" "$1"; }
 
-sdxl "step${FRAMES[0]}" 100 step --frames "${FRAMES[0]}" --variants "${VARIANTS:-plain,deterministic}"
-sdxl "step${FRAMES[1]}" 80 step --frames "${FRAMES[1]}" --variants "${VARIANTS32:-plain}"
-sdxl vae 60 vae --variants "${VAE_VARIANTS:-plain}"
+if [ $NATIVE = native ]; then section ops 40 "${OPS[@]}"; fi
+sdxl "step${FRAMES[0]}" 60 step --frames "${FRAMES[0]}" --variants plain,deterministic
+if [ $NATIVE = native ]; then
+  sdxl "step${FRAMES[0]}-native" 90 step --frames "${FRAMES[0]}" --variants "${VARIANTS:-native,geglu,norms,upsample}"
+  sdxl "step${FRAMES[1]}-native" 60 step --frames "${FRAMES[1]}" --variants native
+  sdxl vae-native 40 vae --variants "${VAE_VARIANTS:-native,norms,upsample}"
+fi
+sdxl "step${FRAMES[1]}" 60 step --frames "${FRAMES[1]}" --variants plain
+sdxl vae 40 vae --variants plain
 voice speed 60
 voice batch 60
-for f in "${FRAMES[@]}"; do sdxl "memory$f-small" 60 memory --frames "$f" --mode small; done
-for f in "${FRAMES[@]}"; do sdxl "memory$f" 60 memory --frames "$f" --mode normal; done
+SAVE="arena_extend_strategy=kSameAsRequested"
+for f in "${FRAMES[@]}"; do sdxl "memory$f-small" 40 memory --frames "$f" --mode small --variants $NATIVE --cuda "$SAVE"; done
+sdxl "memory${FRAMES[0]}-small-powers" 40 memory --frames "${FRAMES[0]}" --mode small --variants $NATIVE
+for f in "${FRAMES[@]}"; do sdxl "memory$f" 40 memory --frames "$f" --mode normal --variants $NATIVE --cuda "$SAVE"; done
 voice codec 40
 voice parity 40
 voice tokens 60
-sdxl lora 60 lora --frames "${FRAMES[0]}"
+sdxl lora 60 lora --frames "${FRAMES[0]}" --variants $NATIVE
 sdxl clip 40 clip
+if [ $NATIVE = native ]; then section ops-large 60 "${OPS[@]}" --large; fi
