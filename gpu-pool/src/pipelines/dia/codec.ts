@@ -7,7 +7,7 @@ import type { DacModel } from "./model.ts";
  * Frames decoded at once: between two pieces a cancel is seen. By the size of the model alone, never by the clock:
  * pieces of another size round otherwise, and the same seed has to give the same bytes.
  */
-const PIECE_FRAMES = { small: 120, large: 48 } as const;
+const PIECE_FRAMES = { small: 64, large: 48 } as const;
 const LARGE_CHANNELS = 1024;
 
 /**
