@@ -66,6 +66,24 @@ describe("JobService", () => {
     expect(list.jobs.length).toBe(1);
   });
 
+  test("knows storyboards by their id: reads, watches and cancels them", async () => {
+    const shots = [{ prompt: "temo waves" }, { prompt: "felfel reads" }];
+    const headers = { authorization: String(metadata.get("authorization")[0]) };
+    const { id } = (await h.call("POST", "/v1/storyboards", { shots }, headers)).body;
+    const types: string[] = [];
+    const stream = client.Watch({ id }, metadata) as AsyncIterable<JobServiceWatchResponse__Output>;
+    for await (const event of stream) types.push(event.type);
+    expect([types[0], types.at(-1)]).toEqual(["queued", "succeeded"]);
+    const get = (reply: Reply<SubmitResponse__Output>) => client.Get({ id }, metadata, reply);
+    const { job } = await ask<SubmitResponse__Output>(get);
+    expect(job?.spec?.join?.shots).toHaveLength(2);
+    expect(job?.results.map(({ name }) => name)).toContain("clip.mp4");
+    const { job: same } = await ask<SubmitResponse__Output>((reply) =>
+      client.Cancel({ id }, metadata, reply),
+    );
+    expect(same?.status).toBe("succeeded");
+  });
+
   test("is idempotent, and cancels", async () => {
     const [one, two] = [await submit({ idempotency_key: "k" }), await submit({ idempotency_key: "k" })];
     expect(one.job?.id).toBe(two.job?.id ?? "");

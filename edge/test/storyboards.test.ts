@@ -95,6 +95,18 @@ describe("a storyboard", () => {
     expect((await again.text()).includes("\nid: 7\n")).toBe(false);
   });
 
+  test("tells its own webhook once; its shots tell nobody", async () => {
+    const webhook = { url: "https://webhooks.invalid/board", events: ["succeeded"] };
+    const { id, shots } = (await h.call("POST", "/v1/storyboards", { ...BOARD, webhook })).body;
+    await ended(h, id);
+    const of = async (job: string) =>
+      (await h.call("GET", `/v1/webhooks/deliveries?render_id=${job}`)).body.deliveries.map(
+        ({ event }: { event: string }) => event,
+      );
+    expect(await of(id)).toEqual(["succeeded"]);
+    for (const shot of shots) expect(await of(shot.id)).toEqual([]);
+  });
+
   test("takes the same key once", async () => {
     const headers = { "idempotency-key": '"board-1"' };
     const first = await h.call("POST", "/v1/storyboards", BOARD, headers);
