@@ -52,6 +52,8 @@ export interface MadeChunk {
   readonly failures: readonly SpeechFailure[];
   readonly retries: number;
   readonly firstFailures: readonly SpeechFailure[];
+  /** Spoken with the model's own voice, because it went wrong after the reference clip. */
+  readonly lostClip?: boolean;
 }
 
 interface PreparedChunk {
@@ -63,7 +65,8 @@ interface PreparedChunk {
 
 /**
  * Speaks several chunks together, then makes those again that went wrong, alone, with derived seeds, at most twice.
- * The best attempt of each is kept.
+ * The best attempt of each is kept. A model with voices of its own may fall silent after a reference clip: the last
+ * attempt goes without it.
  */
 export async function makeChunks(
   context: ChunkContext,
@@ -72,16 +75,18 @@ export async function makeChunks(
   const prepared = chunks.map((chunk) => prepare(context, chunk));
   const first = await speakOnce(context, prepared, 0);
   const made: MadeChunk[] = [];
-  for (const [i, chunk] of prepared.entries()) {
+  for (const [i, wanted] of prepared.entries()) {
+    let chunk = wanted;
     let best = await hear(context, chunk, first[i], false);
     const firstFailures = best.failures;
     let retries = 0;
     while (best.failures.length > 0 && retries < MAX_RETRIES) {
       retries += 1;
       context.clock.retries += 1;
-      const [again] = await speakOnce(context, [chunk], retries);
-      const heard = await hear(context, chunk, again, false);
-      if (heard.failures.length < best.failures.length) best = heard;
+      const attempt = retries === MAX_RETRIES ? withoutClip(context, wanted) : wanted;
+      const [again] = await speakOnce(context, [attempt], retries);
+      const heard = await hear(context, attempt, again, false);
+      if (isBetter(heard.failures, best.failures)) [best, chunk] = [heard, attempt];
     }
     const { samples, tokens, failures } = await hear(context, chunk, best.tokens, true);
     const alignment = await alignmentOf(context, chunk, tokens);
@@ -92,9 +97,22 @@ export async function makeChunks(
       failures,
       retries,
       firstFailures,
+      lostClip: chunk !== wanted,
     });
   }
   return made;
+}
+
+/** Fewer failures; of as many, whatever says more of the text. */
+function isBetter(heard: readonly SpeechFailure[], best: readonly SpeechFailure[]): boolean {
+  if (heard.length !== best.length) return heard.length < best.length;
+  return best.includes("too short for the text") && !heard.includes("too short for the text");
+}
+
+function withoutClip(context: ChunkContext, wanted: PreparedChunk): PreparedChunk {
+  const hasOwn = Object.keys(context.settings.speakers).length > 0;
+  if (!hasOwn || (wanted.request.prompt?.length ?? 0) === 0) return wanted;
+  return prepare({ ...context, prompts: new Map() }, wanted.chunk);
 }
 
 function prepare(context: ChunkContext, chunk: PlannedChunk): PreparedChunk {

@@ -186,7 +186,8 @@ function chunkWarnings(speech: SpeechSpec, chunk: PlannedChunk, made: MadeChunk)
   if (made.firstFailures.length === 0) return [];
   const field = linesField(chunk);
   const solved = made.failures.length === 0;
-  const outcome = solved ? "spoken again with another seed" : "the best attempt was kept";
+  const again = made.lostClip ? "spoken again without the reference clip" : "spoken again with another seed";
+  const outcome = solved ? again : "the best attempt was kept";
   return [
     {
       field,
