@@ -74,6 +74,8 @@ const Env = z.object({
   CARTOON_WORK_DIR: z.string().min(1).default(join(tmpdir(), "cartoon-work")),
   /** Folder for graph files built from the model configs. */
   CARTOON_CACHE_DIR: z.string().min(1).default(join(tmpdir(), "cartoon-cache")),
+  /** CUDA libraries that `cartoon doctor --fix` has put in place, in `lib`; beside those of the system. */
+  CARTOON_CUDA_DIR: z.string().min(1).optional(),
   /** Folder for files that come with jobs (LoRAs, voice clips), by their hash; several nodes may share it. */
   CARTOON_ASSET_DIR: z.string().min(1).default(join(tmpdir(), "cartoon-assets")),
   /** Bytes that it may hold; the least recently used files go first. */

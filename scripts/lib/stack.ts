@@ -51,6 +51,7 @@ export function startNode(
       CARTOON_WORK_DIR: join(folder, "work"),
       CARTOON_CACHE_DIR: join(folder, "cache"),
       CARTOON_ASSET_DIR: join(folder, "assets"),
+      CARTOON_CUDA_DIR: join(options.dataDir, "cuda"),
       ...process.env,
       CARTOON_PACK_DIRS: packDirs(options.dataDir),
       ...options.env,

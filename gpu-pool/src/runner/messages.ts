@@ -18,6 +18,8 @@ export interface RunnerSetup {
   threads: number;
   /** Folder for graph files. */
   cacheDir: string;
+  /** CUDA libraries beside those of the system, in `lib`. */
+  cudaDir?: string;
   /** Every job bit-stable, whether it asks for that or not. */
   deterministic?: boolean;
   /** Whether the picture models spare memory: as the free memory of the GPU tells, or always or never. */

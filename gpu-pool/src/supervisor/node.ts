@@ -220,8 +220,9 @@ function runnersOf(device: Device, packs: string[], env: NodeEnv): RunnerSetup[]
   const { CARTOON_VOICE_PROCESS: wish, CARTOON_THREADS: threads, CARTOON_CACHE_DIR: cacheDir } = env;
   const apart = wish === "auto" ? device.kind === "cuda" : wish === "own";
   const parts: Part[][] = apart ? [["picture"], ["voice"]] : [["picture", "voice"]];
-  const { CARTOON_DETERMINISTIC: deterministic, CARTOON_MEMORY: memory } = env;
-  return parts.map((part) => ({ parts: part, packs, device, threads, cacheDir, deterministic, memory }));
+  const { CARTOON_DETERMINISTIC: deterministic, CARTOON_MEMORY: memory, CARTOON_CUDA_DIR: cudaDir } = env;
+  const setup = { packs, device, threads, cacheDir, cudaDir, deterministic, memory };
+  return parts.map((part) => ({ parts: part, ...setup }));
 }
 
 function packInfo({ manifest }: Pack, isDefault: boolean) {

@@ -1,3 +1,4 @@
+import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type {
   FromRunner,
@@ -25,9 +26,11 @@ export class RunnerLost extends Error {
 }
 
 /** The one GPU that the runner sees is its first; a voice's ever new lengths make cuDNN attention plan anew each time. */
-function deviceEnv({ device, parts }: RunnerSetup): Record<string, string> {
+function deviceEnv({ device, parts, cudaDir }: RunnerSetup): Record<string, string> {
   if (device.kind === "cpu") return {};
+  const libraries = [cudaDir && join(cudaDir, "lib"), process.env.LD_LIBRARY_PATH].filter(Boolean);
   return {
+    LD_LIBRARY_PATH: libraries.join(delimiter),
     CUDA_VISIBLE_DEVICES: visibleGpu(device.index),
     ...(parts.includes("picture") ? {} : { ORT_ENABLE_CUDNN_FLASH_ATTENTION: "0" }),
   };

@@ -1,6 +1,11 @@
 import { defineCommand } from "citty";
 import { type Finding, findings, nodeFinding } from "../doctor/findings.ts";
-import { EXIT } from "../exit.ts";
+import { findGpus, gpuFindings } from "../doctor/gpu/checks.ts";
+import { fixGpu } from "../doctor/gpu/fix.ts";
+import { thisMachine } from "../doctor/gpu/machine.ts";
+import { PACKAGES_ORIGIN } from "../doctor/gpu/packages.ts";
+import { cudaDir } from "../environment.ts";
+import { EXIT, interruption } from "../exit.ts";
 
 const MARKS = { ok: "ok  ", note: "note", bad: "BAD " } as const;
 
@@ -9,12 +14,45 @@ function show({ name, state, detail, advice }: Finding): void {
   if (advice) console.log(`${" ".repeat(17)}→ ${advice}`);
 }
 
+interface Wishes {
+  fix: boolean;
+  image: boolean;
+  packages: string;
+  provider: string | undefined;
+}
+
+/** Everything that a render needs here, mended first where that is asked for. */
+async function* examine({ fix, image, packages, provider }: Wishes): AsyncGenerator<Finding> {
+  const machine = await thisMachine(cudaDir);
+  const options = { origin: packages, wheel: provider, signal: interruption() };
+  if (image) {
+    yield* fixGpu(machine, { ...options, libraries: false });
+    return;
+  }
+  yield* findings();
+  const gpus = await findGpus();
+  if (fix && gpus) yield* fixGpu(machine, { ...options, libraries: true });
+  yield* gpuFindings(machine, gpus);
+}
+
 export const doctor = defineCommand({
   meta: { name: "doctor", description: "Is everything here that a render needs? Says what to do where not" },
-  args: { node: { type: "string", description: "Ask only whether the node at HOST:PORT can work" } },
+  args: {
+    node: { type: "string", description: "Ask only whether the node at HOST:PORT can work" },
+    fix: { type: "boolean", description: "Install what a GPU needs: the CUDA provider, CUDA 13, cuDNN 9" },
+    image: { type: "boolean", description: "Only put the CUDA provider in place, for an image" },
+    packages: {
+      type: "string",
+      description: "Origin of the vendors' packages, or of a mirror",
+      default: PACKAGES_ORIGIN,
+    },
+    provider: { type: "string", description: "A wheel with the provider, for another version of CUDA" },
+  },
   async run({ args }) {
     let bad = false;
-    for await (const finding of args.node ? nodeFinding(args.node) : findings()) {
+    const { packages, provider } = args;
+    const wishes = { fix: args.fix === true, image: args.image === true, packages, provider };
+    for await (const finding of args.node ? nodeFinding(args.node) : examine(wishes)) {
       show(finding);
       bad ||= finding.state === "bad";
     }

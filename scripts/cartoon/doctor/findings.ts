@@ -56,7 +56,6 @@ const CHECKS: Record<string, { advice: string; run: Check }> = {
   database: { advice: "check DATABASE_URL, or that the data folder can be written", run: checkDatabase },
   store: { advice: "check the S3_ variables, or that the data folder can be written", run: checkStore },
   clock: { advice: "set the clock: signed URLs depend on it", run: checkClock },
-  gpu: { advice: "", run: checkGpu },
 };
 
 /** Everything that a render on this machine depends on, one by one. */
@@ -119,21 +118,6 @@ async function checkClock(): Promise<Omit<Finding, "name">> {
     return { state: "ok", detail: `${now.toISOString()} (the store does not tell its own)` };
   if (skew > 60) throw new Error(`${Math.round(skew)} s away from the store's`);
   return { state: "ok", detail: `within ${Math.ceil(skew)} s of the store's` };
-}
-
-async function checkGpu(): Promise<Omit<Finding, "name">> {
-  const query = [
-    "--query-gpu=name,driver_version,compute_cap,memory.free,memory.total",
-    "--format=csv,noheader",
-  ];
-  try {
-    const child = Bun.spawn(["nvidia-smi", ...query], { stdio: ["ignore", "pipe", "ignore"] });
-    const text = (await new Response(child.stdout).text()).trim();
-    if ((await child.exited) === 0 && text) return { state: "ok", detail: text.replaceAll("\n", "; ") };
-  } catch {
-    // No such program: no driver.
-  }
-  return { state: "note", detail: "no NVIDIA driver: the node works on the CPU" };
 }
 
 /** Beside a node with mTLS its own certificate also opens its door. */
