@@ -124,8 +124,8 @@ export async function selfTest(
     new Response(child.stderr).text(),
   ]);
   if ((await child.exited) !== 0) {
-    const why =
-      /error: (.*)/i.exec(errors)?.[1] ?? errors.trim().split("\n").at(-1) ?? "it ended without a word";
+    const reason = /with error: ([^\n]*)/.exec(errors) ?? /error: ([^\n]*)/i.exec(errors);
+    const why = reason?.[1] ?? errors.trim().split("\n").at(-1) ?? "it ended without a word";
     return { name, state: "bad", detail: `${provider} ${index}: ${why}` };
   }
   const { error, seconds, ms } = JSON.parse(out) as { error: number; seconds: number; ms: number };
