@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { eventsAfter, openDatabase, openSecrets } from "@cartoon/db";
 import runpodSdk from "runpod-sdk";
 import S3rver from "s3rver";
+import { bucketOf } from "../src/runpod/worker/bucket.ts";
 import { type Harness, sleep, startHarness } from "./harness.ts";
 
 let server: S3rver;
@@ -140,4 +141,24 @@ test("what is wrong with a bucket is said at once, without its values", async ()
   ]);
   expect(await refuse(bucket({ objectPath: "../up" }))).toEqual([400, expect.stringContaining("objectPath")]);
   expect(await refuse({ accessId: "S3RVER" })).toEqual([400, expect.stringContaining("accessSecret")]);
+});
+
+test("a worker puts results into the bucket of its environment, and links them for a week", async () => {
+  const worker = bucketOf({
+    BUCKET_ENDPOINT_URL: `${endpoint}/clips`,
+    BUCKET_ACCESS_KEY_ID: "S3RVER",
+    BUCKET_SECRET_ACCESS_KEY: secret,
+  });
+  const url = await worker?.put("job-1/clip.mp4", new TextEncoder().encode("ftyp"), "video/mp4");
+  expect(new URL(url ?? "").searchParams.get("X-Amz-Expires")).toBe("604800");
+  const response = await fetch(url ?? "");
+  expect([response.headers.get("content-type"), await response.text()]).toEqual(["video/mp4", "ftyp"]);
+  const stranger = bucketOf({
+    BUCKET_ENDPOINT_URL: `${endpoint}/clips`,
+    BUCKET_ACCESS_KEY_ID: "NOBODY",
+    BUCKET_SECRET_ACCESS_KEY: "hush-hush",
+  });
+  await expect(stranger?.put("x", new Uint8Array(1), "video/mp4")).rejects.toThrow(
+    "the bucket refused x: HTTP 403",
+  );
 });

@@ -66,7 +66,7 @@ describe("words on the command line", () => {
         const named = nodes.findLast(({ path: other }) => `${words.join(" ")} `.startsWith(`${other} `));
         expect(named?.path, example).toStartWith(path);
         if (path.startsWith("bench ")) continue; // their flags are their own
-        const used = example.match(/(?<= )--?[a-z][a-z-]*/g) ?? [];
+        const used: string[] = example.match(/(?<= )--?[a-z][a-z-]*/g) ?? [];
         expect(used, example).toEqual(used.filter((flag) => named?.flags.includes(flag)));
       }
     }

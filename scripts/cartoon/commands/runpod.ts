@@ -1,9 +1,20 @@
 import { simulator, workerEnvironment } from "@cartoon/edge/runpod/simulator/simulator";
 import { startRunpodWorker } from "@cartoon/edge/runpod/worker/start";
+import { PACK_SOURCES, pullPack } from "@cartoon/gpu-pool";
 import { defineCommand } from "citty";
+import { packDirs } from "../../lib/pack-dirs.ts";
 import { nodeReady, startStack } from "../../lib/stack.ts";
 import { defaultDataDir, describeEnvironment } from "../environment.ts";
 import { aborted, EXIT, Interrupted, interruption } from "../exit.ts";
+import { packsOnVolume, RUNPOD_VOLUME } from "../runpod-volume.ts";
+
+async function pullTo(pack: string, root: string, signal: AbortSignal): Promise<void> {
+  const source = PACK_SOURCES[pack];
+  if (!source) throw new Error(`there is no source of the pack "${pack}"`);
+  console.error(`pulling ${pack} into ${root}`);
+  const hub = { url: process.env.HF_ENDPOINT || "https://huggingface.co", token: process.env.HF_TOKEN };
+  await pullPack(source, { root, hub, signal, onProgress: () => {} });
+}
 
 export const worker = defineCommand({
   meta: {
@@ -17,7 +28,15 @@ export const worker = defineCommand({
   },
   async run({ args }) {
     const signal = interruption();
-    const env = args.debug ? { CARTOON_DEBUG: "1" } : {};
+    const env = {
+      CARTOON_PACK_DIRS: await packsOnVolume({
+        volume: RUNPOD_VOLUME,
+        dirs: packDirs(defaultDataDir),
+        pack: process.env.CARTOON_PACK || "toon",
+        pull: (pack, root) => pullTo(pack, root, signal),
+      }),
+      ...(args.debug ? { CARTOON_DEBUG: "1" } : {}),
+    };
     for (const line of describeEnvironment({ ...env, CARTOON_DATA_DIR: args["data-dir"] }))
       console.error(line);
     const stack = await startStack({

@@ -70,6 +70,8 @@ export function clientApi(queue: SimulatedQueue) {
     return c.json({ removed: waiting.length, status: "completed" });
   });
 
+  api.get("/requests", (c) => c.json({ requests: [...queue.jobs.values()].map(statusBody) }));
+
   api.get("/health", (c) => c.json(health(queue)));
 
   return api;

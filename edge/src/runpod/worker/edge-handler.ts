@@ -7,6 +7,9 @@ import type { Handler, JobContext } from "./worker.ts";
 const INLINE_BYTES = 6_500_000;
 const MEDIA = { mp4: "clip.mp4", gif: "clip.gif", audio: "speech.wav", captions: "captions.vtt" } as const;
 
+/** What a device may not recover from by itself; the platform then gives the next job a fresh worker. */
+const SPOILT = /^(poison|runner_lost):/;
+
 interface Status {
   status: string;
   output?: Record<string, unknown> & { urls?: Record<string, string> };
@@ -29,8 +32,10 @@ export function edgeHandler(edgeUrl: string, bucket: Bucket | undefined): Handle
     try {
       await follow(edgeUrl, id, context);
       const ended = await call<Status>(edgeUrl, "GET", `/status/${id}`);
-      if (ended.status !== "COMPLETED" || !ended.output)
-        throw new Error(ended.error ?? `the render was ${ended.status}`);
+      if (ended.status !== "COMPLETED" || !ended.output) {
+        const error = new Error(ended.error ?? `the render was ${ended.status}`);
+        return { error, refresh: SPOILT.test(error.message) };
+      }
       // What went to the caller's own bucket has URLs that hold everywhere.
       if (job.s3Config !== undefined) return { output: ended.output };
       return { output: await portable(job, ended.output, bucket) };

@@ -8,11 +8,11 @@ export interface JobContext {
   stream(chunk: unknown): void;
 }
 
-/** Answers a job. A thrown error fails it; `refresh` asks for a fresh worker after it. */
+/** Answers a job. `refresh` asks for a fresh worker after it; an error that is thrown fails the job. */
 export type Handler = (
   job: TakenJob,
   context: JobContext,
-) => Promise<{ output?: unknown; refresh?: boolean }>;
+) => Promise<{ output?: unknown; error?: Error; refresh?: boolean }>;
 
 /** A check that must pass before the first job is taken. */
 export interface FitnessCheck {
@@ -121,6 +121,7 @@ async function runJob(options: WorkerOptions, protocol: RunpodProtocol, job: Tak
     });
     body = {
       ...(answer.output === undefined ? {} : { output: answer.output }),
+      ...(answer.error === undefined ? {} : { error: errorText(answer.error, options.settings) }),
       ...(answer.refresh ? { stopPod: true } : {}),
     };
   } catch (error) {
