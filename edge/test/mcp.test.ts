@@ -27,6 +27,9 @@ test("a model lists the tools and characters, renders, reads and cancels", async
     "list_characters",
   ]);
   expect(JSON.parse((await callTool("list_characters", {})).text).characters[0].name).toBe("temo");
+  await h.call("POST", "/v1/characters", { name: "nana", voice_seed: 7 });
+  const known = JSON.parse((await callTool("list_characters", {})).text).characters;
+  expect(known.map((one: { name: string }) => one.name)).toEqual(["temo", "felfel", "nana"]);
   const rendered = await callTool("render", {
     prompt: "temo waves",
     dialogue: "Temo: Hello!",

@@ -66,6 +66,20 @@ describe("JobService", () => {
     expect(list.jobs.length).toBe(1);
   });
 
+  test("draws with registered characters and LoRAs by URL, and repeats the spec of an earlier job", async () => {
+    const headers = { authorization: String(metadata.get("authorization")[0]) };
+    await h.call("POST", "/v1/characters", { name: "nana", voice_seed: 7 }, headers);
+    const loras = [{ url: "https://example.com/style.safetensors", weight: 0.5 }];
+    const first = await submit({ spec: { clip: { prompt: "nana knits", loras } } });
+    expect(first.job?.spec).toMatchObject({
+      clip: { loras: [{ url: "https://example.com/style.safetensors", weight: 0.5 }] },
+      registered: [{ name: "nana", voice_seed: 7 }],
+    });
+    await h.call("DELETE", "/v1/characters/nana", undefined, headers);
+    const again = await submit({ spec: first.job?.spec });
+    expect(again.job?.spec?.registered).toEqual(first.job?.spec?.registered);
+  });
+
   test("knows storyboards by their id: reads, watches and cancels them", async () => {
     const shots = [{ prompt: "temo waves" }, { prompt: "felfel reads" }];
     const headers = { authorization: String(metadata.get("authorization")[0]) };

@@ -152,7 +152,7 @@ export const RenderSpec = z
     speech: SpeechSpec.nullish(),
     output: OutputSpec,
     deterministic: z.boolean(),
-    registered: z.array(RegisteredCharacter).max(16).optional(),
+    registered: z.array(RegisteredCharacter).max(64).optional(),
     join: JoinSpec.nullish(),
   })
   .refine((spec) => spec.clip != null || spec.speech != null || spec.join != null, {

@@ -55,7 +55,7 @@ export const RenderRequest = z.strictObject({
     .describe("LoRAs to be fetched by URL, on top of the characters' own"),
   registered: z
     .array(RegisteredCharacter)
-    .max(16)
+    .max(64)
     .optional()
     .describe("Registered characters as an earlier render had them; otherwise those that are registered now"),
   join: z.null("storyboards are submitted to /v1/storyboards").optional(),

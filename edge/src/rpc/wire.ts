@@ -22,16 +22,21 @@ function withoutZeros(message: object): Record<string, unknown> {
   return Object.fromEntries(kept);
 }
 
+/** proto-loader adds a `_field` marker beside every optional field. */
+const withoutMarkers = (message: object): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(message).filter(([name]) => !name.startsWith("_")));
+
 /**
  * A spec from the wire as a request: what is not set gets the same defaults as over HTTP.
  * @throws ApiError `validation_failed`
  */
 export function requestFromWire(spec: RenderSpec__Output | null, priority: string): RenderRequest {
-  const { clip, speech, output, pack, deterministic } = spec ?? {};
+  const { clip, speech, output, pack, deterministic, registered = [] } = spec ?? {};
   const context = clip?.context;
   const parsed = RenderRequest.safeParse({
     ...(pack ? { pack } : {}),
     ...(deterministic ? { deterministic } : {}),
+    ...(registered.length > 0 ? { registered: registered.map(withoutMarkers) } : {}),
     ...(clip
       ? {
           clip: {
