@@ -18,13 +18,16 @@ type Listener = () => void;
 export class JobSignals {
   readonly #listeners = new Map<string, Set<Listener>>();
   readonly #unsubscribe: () => void;
+  readonly #safety: ReturnType<typeof setInterval>;
 
   constructor(db: Database) {
     this.#unsubscribe = db.subscribe((wake) => {
-      if (wake.type === "poll")
-        for (const set of this.#listeners.values()) for (const wakeUp of set) wakeUp();
+      if (wake.type === "poll") this.#wakeAll();
       else if ("jobId" in wake) for (const wakeUp of this.#listeners.get(wake.jobId) ?? []) wakeUp();
     });
+    // All at the same moment, so that those who watch the same job share their reads.
+    this.#safety = setInterval(() => this.#wakeAll(), SAFETY_POLL_MS);
+    (this.#safety as { unref?: () => void }).unref?.();
   }
 
   on(jobId: string, listener: Listener): () => void {
@@ -54,8 +57,13 @@ export class JobSignals {
 
   close(): void {
     this.#unsubscribe();
-    for (const set of this.#listeners.values()) for (const wakeUp of [...set]) wakeUp();
+    clearInterval(this.#safety);
+    this.#wakeAll();
     this.#listeners.clear();
+  }
+
+  #wakeAll(): void {
+    for (const set of [...this.#listeners.values()]) for (const wakeUp of [...set]) wakeUp();
   }
 }
 
@@ -79,22 +87,45 @@ export async function waitForJob(
   return latest;
 }
 
-const inFlight = new WeakMap<Database, Map<string, Promise<JobEvent[]>>>();
+const inFlight = new WeakMap<Database, Map<string, Promise<unknown>>>();
 
-/** Watchers of one job that have come equally far share one read, and the very same event objects. */
-function sharedEventsAfter(db: Database, jobId: string, afterSeq: number): Promise<JobEvent[]> {
-  const reads = inFlight.get(db) ?? new Map<string, Promise<JobEvent[]>>();
+/** Whoever asks for the same thing before it is read gets the very same answer. */
+function shared<T>(db: Database, name: string, read: () => Promise<T>): Promise<T> {
+  const reads = inFlight.get(db) ?? new Map<string, Promise<unknown>>();
   inFlight.set(db, reads);
-  const key = `${jobId} ${afterSeq}`;
-  const known = reads.get(key);
-  if (known) return known;
+  const known = reads.get(name);
+  if (known) return known as Promise<T>;
   // Not started in this turn of the event loop: everyone whom the same change has woken gets to ask first.
-  const read = new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
-    reads.delete(key);
-    return eventsAfter(db, jobId, afterSeq, PAGE);
+  const reading = new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
+    reads.delete(name);
+    return read();
   });
-  reads.set(key, read);
-  return read;
+  reads.set(name, reading);
+  return reading;
+}
+
+/** Lets one watcher sleep until its job changes. A change that comes while it is awake is not missed. */
+class Alarm {
+  #rung = false;
+  #wake: (() => void) | undefined;
+
+  readonly ring = (): void => {
+    this.#rung = true;
+    this.#wake?.();
+  };
+
+  reset(): void {
+    this.#rung = false;
+  }
+
+  /** Resolves at once when it has rung since it was reset. */
+  async rung(): Promise<void> {
+    if (this.#rung) return;
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+    });
+    this.#wake = undefined;
+  }
 }
 
 /** Events after `afterSeq`, past ones first, until the terminal one. Yields undefined after each `idleMs` of silence. */
@@ -104,27 +135,34 @@ export async function* followEvents(
   job: Job,
   options: { afterSeq: number; idleMs: number; signal: AbortSignal },
 ): AsyncGenerator<JobEvent | undefined> {
+  const { signal, idleMs } = options;
+  const alarm = new Alarm();
+  const off = signals.on(job.id, alarm.ring);
+  signal.addEventListener("abort", alarm.ring);
   let seq = options.afterSeq;
   let quietSince = Date.now();
-  while (!options.signal.aborted) {
-    const cancel = new AbortController();
-    const changed = signals.next(job.id, SAFETY_POLL_MS, AbortSignal.any([cancel.signal, options.signal]));
-    const events = await sharedEventsAfter(db, job.id, seq);
-    for (const event of events) {
-      seq = event.seq;
-      quietSince = Date.now();
-      yield event;
-      if (options.signal.aborted) break;
-    }
-    if (events.length === 0) {
-      const read = await getJob(db, { tenant: job.tenant }, job.id);
-      if (isTerminal(read.status) && read.eventSeq <= seq) return cancel.abort();
-      if (Date.now() - quietSince >= options.idleMs) {
+  try {
+    while (!signal.aborted) {
+      // Before the reads, so that a change between them and the wait is not missed.
+      alarm.reset();
+      const events = await shared(db, `${job.id} ${seq}`, () => eventsAfter(db, job.id, seq, PAGE));
+      for (const event of events) {
+        seq = event.seq;
+        quietSince = Date.now();
+        yield event;
+        if (signal.aborted) return;
+      }
+      if (events.length > 0) continue;
+      const read = await shared(db, job.id, () => getJob(db, { tenant: job.tenant }, job.id));
+      if (isTerminal(read.status) && read.eventSeq <= seq) return;
+      if (Date.now() - quietSince >= idleMs) {
         quietSince = Date.now();
         yield undefined;
       }
-      await changed;
+      await alarm.rung();
     }
-    cancel.abort();
+  } finally {
+    off();
+    signal.removeEventListener("abort", alarm.ring);
   }
 }
