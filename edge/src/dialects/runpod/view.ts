@@ -5,6 +5,7 @@ import { distinctWarnings, publicId } from "../../renders/view.ts";
 import type { Services } from "../../services.ts";
 import { DELIVERED } from "../../store/caller-bucket.ts";
 import { resultUrls } from "../shared/links.ts";
+import { memoryUsage } from "../shared/memory-usage.ts";
 
 export const RUNPOD_STATUS: Record<JobStatus, string> = {
   queued: "IN_QUEUE",
@@ -62,7 +63,7 @@ export async function toOutput(services: Services, job: JobWithResults, origin: 
     task_type: clip ? (speech ? "combined" : "animation") : "tts",
     seed: clip?.seed ?? speech?.seed ?? 0,
     generation_time: times(job).executionTime / 1000,
-    memory_usage: {},
+    memory_usage: memoryUsage(services, job),
     ...(gif === undefined ? {} : { gif }),
     ...(mp4 === undefined ? {} : { mp4 }),
     ...(audio === undefined ? {} : { audio }),

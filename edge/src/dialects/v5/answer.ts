@@ -2,27 +2,14 @@ import type { JobWithResults } from "@cartoon/db";
 import { linksFor } from "../../renders/links.ts";
 import { distinctWarnings, publicId, resultLinks } from "../../renders/view.ts";
 import type { Services } from "../../services.ts";
+import { memoryUsage } from "../shared/memory-usage.ts";
 import type { Task } from "../shared/v5-input/contract.ts";
-
-const GIB = 1024 ** 3;
 
 async function base64(services: Services, job: JobWithResults, name: string): Promise<string | null> {
   const result = job.results.find((one) => one.name === name);
   const object = result && (await services.store.get(result.storageKey));
   if (!object) return null;
   return Buffer.from(await new Response(object.body).arrayBuffer()).toString("base64");
-}
-
-// v5 told of CUDA's allocator. What only the node knows is null here, not an invented number.
-function memoryUsage(services: Services, job: JobWithResults) {
-  const node = services.nodes.nodes.find((one) => one.id === job.nodeId);
-  const total = node?.devices.reduce((sum, device) => sum + device.memory_bytes, 0) ?? 0;
-  return {
-    allocated_gb: null,
-    reserved_gb: null,
-    total_gb: total > 0 ? Math.round((total / GIB) * 100) / 100 : null,
-    free_gb: null,
-  };
 }
 
 const seconds = (job: JobWithResults) =>
