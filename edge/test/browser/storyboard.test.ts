@@ -102,6 +102,8 @@ describe.if(chromiumPath !== undefined)("the storyboard tab in Chromium", () => 
       /drawing \d+\/10/.test(document.querySelector("#shots-progress")?.textContent ?? ""),
     );
     expect(await page.locator("#shots-progress progress").count()).toBe(3);
+    const seen = () => document.querySelector("#shots-progress")?.getBoundingClientRect().top ?? -1;
+    expect(await page.evaluate(seen)).toBeGreaterThan(0);
     await picture("storyboard-progress");
     await done();
     await page.waitForFunction(() => (document.querySelector("video")?.currentTime ?? 0) > 0.1);

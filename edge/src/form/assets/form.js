@@ -493,9 +493,16 @@ async function checkOnly(body, headers) {
   });
 }
 
+/** Long forms and phones have the result out of sight. */
+function showResultCard() {
+  const { top } = $("job").getBoundingClientRect();
+  if (top < 0 || top > innerHeight / 2) $("job").scrollIntoView({ block: "start" });
+}
+
 async function submit(event) {
   event.preventDefault();
   reset();
+  showResultCard();
   show($("empty"), false);
   $("generate").disabled = true;
   say("Sending …");
