@@ -9,55 +9,14 @@ import { ApiError } from "../src/errors/table.ts";
 import { buildSpec } from "../src/renders/build-spec.ts";
 import { parseIdempotencyKey } from "../src/renders/idempotency-key.ts";
 import { RenderRequest } from "../src/renders/request.ts";
+import { requestFromWire } from "../src/rpc/wire.ts";
 import { parseStoreKey } from "../src/store/key.ts";
 import { parseRange } from "../src/store/range.ts";
+import { anything, fields, plausible } from "./arbitraries.ts";
 import { startHarness } from "./harness.ts";
 
 const pack = PackManifest.parse(JSON.parse(readFileSync(new URL("pack.json", import.meta.url), "utf8")));
-const runs = Number(process.env.FUZZ_RUNS ?? 3_000);
-
-const nasty = fc.oneof(
-  fc.string({ unit: "binary", maxLength: 60 }),
-  fc.constantFrom(
-    "",
-    "[S1]",
-    "[S2] Felfel:",
-    "[S9] x",
-    "\u0000",
-    "\ud800",
-    "‮abc",
-    "💥".repeat(20),
-    "../../etc/passwd",
-  ),
-  fc.double(),
-  fc.integer(),
-  fc.constantFrom(1e308, -0, Number.MAX_SAFE_INTEGER, 2 ** 53, Number.NaN, Number.POSITIVE_INFINITY),
-  fc.boolean(),
-  fc.constant(null),
-);
-const anything = fc.oneof({ weight: 4, arbitrary: nasty }, fc.jsonValue(), fc.array(nasty, { maxLength: 4 }));
-const fields = (names: readonly string[], value: fc.Arbitrary<unknown> = anything) =>
-  fc.record(Object.fromEntries(names.map((name) => [name, value])), { requiredKeys: [] });
-
-const plausible = fc.record(
-  {
-    prompt: fc.oneof(fc.constantFrom("temo waves", "felfel and temo"), anything),
-    dialogue: fc.oneof(fc.constantFrom("[S1] Hi there", "Temo: Hello!\nFelfel: Hi!"), anything),
-    characters: fc.oneof(fc.subarray(["temo", "felfel"]), anything),
-    seed: fc.oneof(fc.nat(), anything),
-    clip: fc.oneof(
-      fields(["width", "height", "num_frames", "fps", "scheduler", "context", "prompt_travel"]),
-      anything,
-    ),
-    speech: fc.oneof(fields(["max_new_tokens", "temperature", "lines", "voices"]), anything),
-    output: fc.oneof(fields(["formats", "fit", "captions"]), anything),
-    webhook: anything,
-    metadata: anything,
-    priority: anything,
-    [`x${"y".repeat(3)}`]: anything,
-  },
-  { requiredKeys: [] },
-);
+const runs = Number(process.env.FUZZ_RUNS ?? 10_000);
 
 /** The native way in, without the network. */
 function native(input: unknown) {
@@ -81,7 +40,56 @@ describe("whatever is sent", () => {
       }),
       { numRuns: runs },
     );
-  });
+  }, 60_000);
+
+  test("gRPC: any message is a valid spec or an error that names the field", () => {
+    const text = fc.oneof(fc.constantFrom("", "temo waves"), fc.string({ unit: "binary", maxLength: 40 }));
+    const number = fc.oneof(fc.nat(64), fc.double(), fc.constantFrom(0, 256, 2 ** 53));
+    const message = <T>(given: fc.Arbitrary<T>) => fc.option(given, { nil: null });
+    const clip = fc.record({
+      ...{ prompt: text, negative_prompt: text, scheduler: text, blend: text, quality: text },
+      ...{ width: number, height: number, num_frames: number, fps: number, seed: number },
+      ...{ num_inference_steps: number, guidance_scale: number, guidance_rescale: number },
+      ...{ clip_skip: number, speaker_focus: number, loop: fc.boolean() },
+      characters: fc.array(fc.record({ name: text, weight: number }), { maxLength: 3 }),
+      prompt_travel: fc.array(fc.record({ frame: number, prompt: text }), { maxLength: 3 }),
+      context: message(fc.record({ window: number, overlap: number, schedule: text })),
+    });
+    const speech = fc.record({
+      lines: fc.array(fc.record({ speaker: text, text }), { maxLength: 3 }),
+      ...{
+        max_new_tokens: number,
+        guidance_scale: number,
+        temperature: number,
+        top_p: number,
+        top_k: number,
+      },
+      seed: number,
+      voices: fc.array(fc.record({ character: text, audio_url: text, transcript: text }), { maxLength: 2 }),
+    });
+    const output = fc.record({
+      formats: fc.array(text, { maxLength: 3 }),
+      fit: text,
+      captions: fc.boolean(),
+    });
+    const spec = fc.record({
+      ...{ pack: text, deterministic: fc.boolean() },
+      ...{ clip: message(clip), speech: message(speech), output: message(output) },
+    });
+    fc.assert(
+      fc.property(message(spec), text, (wire, priority) => {
+        try {
+          const request = requestFromWire(wire as Parameters<typeof requestFromWire>[0], priority);
+          expect(RenderSpec.safeParse(buildSpec(request, pack).spec).success).toBe(true);
+        } catch (error) {
+          if (!(error instanceof ApiError)) throw error;
+          expect(error.status).toBeLessThan(500);
+          expect(error.errors.length).toBeGreaterThan(0);
+        }
+      }),
+      { numRuns: runs },
+    );
+  }, 60_000);
 
   test("/v1: a built spec is a fixed point", () => {
     fc.assert(
@@ -91,7 +99,7 @@ describe("whatever is sent", () => {
         expect(native(JSON.parse(JSON.stringify(spec)))).toEqual(spec);
       }),
     );
-  });
+  }, 60_000);
 
   test("v5: a valid spec, with a warning for every change, or an error that names the field", () => {
     const names = [
@@ -135,7 +143,7 @@ describe("whatever is sent", () => {
       ),
       { numRuns: runs },
     );
-  });
+  }, 60_000);
 
   test("keys, ranges and idempotency keys: taken or refused, never worse", () => {
     fc.assert(
@@ -151,7 +159,7 @@ describe("whatever is sent", () => {
       }),
       { numRuns: runs },
     );
-  });
+  }, 60_000);
 });
 
 const h = await startHarness();
