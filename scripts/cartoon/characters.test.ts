@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { loraFile, wavFile } from "@cartoon/edge/test/character-files";
+import { loraFile, serveFiles, wavFile } from "@cartoon/edge/test/character-files";
 import { type Harness, startHarness } from "@cartoon/edge/test/harness";
+import { writeSpeakingPack } from "@cartoon/gpu-pool/supervisor/testing/speaking-pack";
+import { nodeReady, startStack } from "../lib/stack.ts";
 
 setDefaultTimeout(60_000);
 
@@ -63,4 +65,51 @@ test("what is wrong is said, with the flag or the field", async () => {
   expect(refused.err).toContain('"temo" is a character of the pack');
   const nowhere = await characters("list", "--url", "http://127.0.0.1:9");
   expect(nowhere.code).toBe(1);
+});
+
+test("a whole edge and node: a LoRA by file and by URL draws the clip that the pack's own one draws", async () => {
+  await mkdir(join(folder, "packs"));
+  await rename(await writeSpeakingPack(), join(folder, "packs/tiny"));
+  const file = join(folder, "packs/tiny/loras/temo.safetensors");
+  const web = await serveFiles({ "/temo.safetensors": await readFile(file) });
+  const stack = await startStack({
+    ...{ host: "127.0.0.1", port: 0, dataDir: join(folder, "data") },
+    env: {
+      CARTOON_PACK_DIRS: join(folder, "packs"),
+      CARTOON_PACK: "tiny",
+      CARTOON_FETCH_ALLOW: web.host,
+    },
+  });
+  try {
+    await nodeReady(stack.url);
+    const url = `${web.origin}/temo.safetensors`;
+    for (const [name, source] of Object.entries({ tomo: file, tumo: url }))
+      expect(
+        (await characters("add", name, "--lora", source, "--triggers", "temo", "--url", stack.url)).code,
+      ).toBe(0);
+    const clip = { num_inference_steps: 4, num_frames: 8, width: 64, height: 64 };
+    const gif = async (request: object) => {
+      const body = JSON.stringify({
+        prompt: "temo waves",
+        seed: 5,
+        clip,
+        output: { formats: ["gif"] },
+        ...request,
+      });
+      const headers = { "content-type": "application/json" };
+      const made = await (await fetch(`${stack.url}/v1/renders`, { method: "POST", headers, body })).json();
+      const done = await (await fetch(`${stack.url}/v1/renders/${made.id}?wait=60`)).json();
+      expect(done.error).toBeNull();
+      return done.results.find((one: { name: string }) => one.name === "clip.gif").sha256;
+    };
+    const own = await gif({ characters: ["temo"] });
+    const none = [{ name: "temo", weight: 0 }];
+    expect(await gif({ characters: ["tomo"] })).toBe(own);
+    expect(await gif({ characters: ["tumo"] })).toBe(own);
+    expect(await gif({ characters: none, loras: [{ url, weight: 1 }] })).toBe(own);
+    expect(await gif({ characters: none })).not.toBe(own);
+  } finally {
+    await stack.stop();
+    web.close();
+  }
 });
