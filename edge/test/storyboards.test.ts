@@ -288,5 +288,5 @@ describe("what goes wrong", () => {
       await db.close();
       await on.stop();
     }
-  }, 60_000);
+  }, 120_000);
 });
