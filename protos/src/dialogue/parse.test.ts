@@ -103,6 +103,68 @@ describe("speakers", () => {
     ]);
   });
 
+  test("scripts as they come out of lists, chats and screenplays", () => {
+    const pair = [
+      ["temo", "hello"],
+      ["felfel", "hi"],
+    ];
+    for (const script of [
+      "1. Temo: hello\n2. Felfel: hi",
+      "1) [S1] Temo: hello\n2) [S2] Felfel: hi",
+      "[S1: Temo] hello [S2: Felfel] hi",
+      "[S1 Temo] hello\n[S2 - Felfel] hi",
+      "<Temo> hello\n<Felfel> hi",
+      "{Temo} hello\n{Felfel} hi",
+      "TEMO\nhello\n\nFELFEL\nhi",
+      "**Temo**\nhello\n**Felfel**\nhi",
+      "Temo: hello\n---\nFelfel: hi",
+      "# Scene 1\nTemo: hello\nINT. CAVE - NIGHT\nFelfel: hi",
+      "Temo: hello Felfel: hi",
+      "temo:hello felfel:hi",
+      "Témo: hello\nFelfél: hi",
+    ]) {
+      expect([script, pairs(script)]).toEqual([script, pair]);
+    }
+    const tagged = [
+      "<S1> hello <S2> hi",
+      "(S1) hello (S2) hi",
+      "Speaker 1: hello\nSpeaker 2: hi",
+      "speaker1: hello speaker2: hi",
+    ];
+    for (const script of tagged) expect([script, pairs(script, ["temo", "felfel"])]).toEqual([script, pair]);
+    expect(parse("# Scene 1\nTemo: hello").warnings).toMatchObject([{ given: "# Scene 1", used: "" }]);
+  });
+
+  test("numbers, headings and names that are meant to be said are said", () => {
+    const said = (script: string) => pairs(script).map(([, text]) => text);
+    expect(said("Temo: 3. 2. 1. Go!\n1. Tell Felfel: run.")).toEqual([
+      "3. 2. 1. Go!",
+      "1. Tell Felfel: run.",
+    ]);
+    expect(said("Temo: I live in room 7: come by.\nScene 5: a cave.")).toEqual([
+      "I live in room 7: come by.",
+      "Scene 5: a cave.",
+    ]);
+    expect(said("Where is Temo")).toEqual(["Where is Temo"]);
+  });
+
+  test("names of several words, with numbers and accents", () => {
+    const characters = [
+      { name: "old-king", label: "The Old King of Mars" },
+      { name: "robot-9", label: "Robot 9" },
+      { name: "zoe", label: "Zoë" },
+    ];
+    const { lines } = parseDialogue("The Old King: hm\nold king: hm", {
+      characters: [{ name: "old-king", label: "The Old King" }],
+    });
+    expect(lines).toEqual([
+      { speaker: "old-king", text: "hm" },
+      { speaker: "old-king", text: "hm" },
+    ]);
+    const own = parseDialogue("Robot 9: Beep.\nZoe: What? ROBOT 9: Beep.", { characters });
+    expect(own.lines.map(({ speaker }) => speaker)).toEqual(["robot-9", "zoe", "robot-9"]);
+  });
+
   test("names inside a sentence and colons in speech are spoken", () => {
     expect(pairs("Temo: I told Felfel: run at 7:30! Remember: be quick.")).toEqual([
       ["temo", "I told Felfel: run at 7:30! Remember: be quick."],
@@ -148,6 +210,8 @@ describe("refusals name the problem and the place", () => {
     ["Temo: Hi! Bob: Hello.", "unknown_speaker", 'column 11: unknown speaker "Bob"'],
     ["Both: Hello.", "unknown_speaker", "Both"],
     ["Temo and Felfel: Hello.", "unknown_speaker", "one to a line"],
+    ["Temo, Felfel: Hello.", "unknown_speaker", "one to a line"],
+    ["[S1: Bob] Hello.", "unknown_speaker", 'unknown speaker "Bob"'],
     ["[S3] Hello.", "unknown_speaker", "[S3] is bound to no character"],
     ["[S0] Hello.", "unknown_speaker", "[S0]"],
     ["[S1] [S2] Hello.", "empty_line", "column 1: [S1] has nothing to say"],
@@ -220,6 +284,12 @@ test("hostile scripts take linear time", () => {
     "- ",
     "Temo says",
     "Temo and ",
+    "1. ",
+    "Temo\n",
+    "Temo: a ",
+    "<S1 ",
+    "# a ",
+    "--- ",
   ]) {
     try {
       parse(unit.repeat(Math.floor(60_000 / unit.length)));

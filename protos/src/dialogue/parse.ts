@@ -161,7 +161,8 @@ function emptyLine(turn: Turn, script: string): DialogueError {
 
 function fold(name: string): string {
   return name
-    .normalize("NFKC")
+    .normalize("NFKD")
+    .replace(/\p{M}/gu, "")
     .toLowerCase()
     .replace(/[\s_-]+/gu, " ")
     .trim();

@@ -1,6 +1,22 @@
 import { checkCharacters } from "./characters.ts";
 import { readCue } from "./cues.ts";
 import { DialogueError } from "./errors.ts";
+import {
+  ALONE,
+  ASIDES,
+  BARE_TAG,
+  BRACKETS,
+  BULLET,
+  DASHED,
+  HEADING,
+  JOINT,
+  NAME,
+  NOT_NAMES,
+  NUMBERING,
+  REPORTING,
+  RULE,
+  TAG,
+} from "./patterns.ts";
 
 export type ScriptEvent =
   | { readonly kind: "tag"; readonly index: number; readonly offset: number }
@@ -18,37 +34,6 @@ export interface Scan {
   readonly events: ScriptEvent[];
   readonly notes: Note[];
 }
-
-const TAG = /\[\s*(?:s|speaker)\s*(\d{1,3})\s*\](?:[ \t]*[:：])?/iuy;
-const BRACKETS = /\[([^[\]\n]{1,80})\](?:[ \t]*[:：])?/uy;
-const PARENTHESES = /\(([^()\n]{1,80})\)/uy;
-const ASTERISKS = /\*([^*\n]{1,80})\*/uy;
-const ASIDES: Readonly<Record<string, RegExp>> = { "[": BRACKETS, "(": PARENTHESES, "*": ASTERISKS };
-const WORD = "\\p{L}[\\p{L}\\p{M}\\p{N}_'’-]{0,40}";
-const VERB = "says|said|asks|asked|replies|replied|answers|answered|whispers|shouts";
-const NAME = new RegExp(
-  `[*_"“]{0,3}(${WORD}(?:[ \\t](?!(?:${VERB}|[sS]\\d{1,3})[ \\t]{0,4}[:：])${WORD})?)["”]?` +
-    `(?:[ \\t](?:${VERB}))?[ \\t]{0,4}(?:\\([^()\\n]{0,60}\\))?[ \\t]{0,4}[*_"”]{0,3}[:：][*_]{0,2}` +
-    `(?=[\\s"“'(*[]|\\p{L}|$)`,
-  "uy",
-);
-/** `Temo - hello` and `(Temo) hello`: only a registered name counts in these forms. */
-const DASHED = new RegExp(`\\(?(${WORD}(?:[ \\t]${WORD})?)(?:\\)[ \\t]|[ \\t]{1,4}[–—-]{1,2}[ \\t])`, "uy");
-const JOINT = new RegExp(`(${WORD})[ \\t]{1,4}(?:&|and|\\+)[ \\t]{1,4}(${WORD})[ \\t]{0,4}[:：]`, "uy");
-const BARE_TAG = /s(\d{1,3})[ \t]?[:：](?=\s|\p{L})/iuy;
-const BULLET = /[-–—•][ \t]+/uy;
-
-/** Words that stand before a colon in ordinary speech. */
-const NOT_NAMES = new Set(
-  (
-    "note notice warning caution danger attention alert remember listen look wait stop hint tip fact rule idea plan " +
-    "question answer problem solution result reason example conclusion summary breaking news update subject " +
-    "time date place location score status re ps fyi url website email phone address price total mission " +
-    "step chapter part level day log option choice goal fun but so and or because then now today tonight " +
-    "well yes no okay ok right wrong ready first second third fourth next last finally also plus this that these " +
-    "those here there what who why how when where is it me you us them one two three four five six seven eight nine ten"
-  ).split(" "),
-);
 
 /**
  * Splits a script into speaker marks, spoken text and line breaks.
@@ -74,7 +59,7 @@ class Scanner {
   #textOffset = 0;
   #place: Place = "line";
   /** The script marks its speakers by name. */
-  #named = false;
+  #marksByName = false;
 
   constructor(script: string, resolve: (name: string) => string | null, known: string) {
     this.#script = script;
@@ -84,7 +69,7 @@ class Scanner {
 
   scan(): Scan {
     while (this.#at < this.#script.length) {
-      const taken = this.#lineBreak() || this.#bullet() || this.#tag() || this.#name() || this.#aside();
+      const taken = this.#lineBreak() || this.#ornament() || this.#tag() || this.#name() || this.#aside();
       if (!taken) this.#character();
     }
     this.#flush();
@@ -109,46 +94,91 @@ class Scanner {
     return this.#script[this.#at] === "\n" && this.#mark({ kind: "break", offset: this.#at }, 1);
   }
 
-  #bullet(): boolean {
-    const bullet = this.#place === "line" ? this.#match(BULLET) : null;
-    this.#at += bullet?.[0].length ?? 0;
-    return bullet !== null;
+  /** What stands at the beginning of lines in lists and screenplays, and is not speech. */
+  #ornament(): boolean {
+    if (this.#place !== "line") return false;
+    const heading = this.#match(HEADING);
+    if (heading) this.#note(heading[0], "headings are not spoken");
+    const found = heading ?? this.#match(RULE) ?? this.#match(BULLET) ?? this.#numbering();
+    this.#at += found?.[0].length ?? 0;
+    return found !== null;
   }
 
-  /** `[S1]`, or `S1:` between words. */
+  /** A number counts as one where a mark follows; else it is said. */
+  #numbering(): RegExpExecArray | null {
+    const number = this.#match(NUMBERING);
+    if (!number) return null;
+    const start = this.#at;
+    this.#at += number[0].length;
+    const marked = (this.#match(TAG) ?? this.#match(BARE_TAG)) !== null || this.#named(NAME) !== null;
+    this.#at = start;
+    return marked ? number : null;
+  }
+
+  /** `[S1]`, `[S1: Temo]`, or `S1:` between words. */
   #tag(): boolean {
     const bare = this.#place === "inside" ? null : this.#match(BARE_TAG);
     const tag = bare ?? this.#match(TAG);
-    return (
-      tag !== null && this.#mark({ kind: "tag", index: Number(tag[1]), offset: this.#at }, tag[0].length)
-    );
+    if (!tag) return false;
+    const [whole, index, name] = tag;
+    const offset = this.#at;
+    const speaker = name === undefined ? null : this.#resolve(name);
+    if (name !== undefined && speaker === null) throw this.#unknown(name, this.#known);
+    this.#mark({ kind: "tag", index: Number(index), offset }, whole.length);
+    if (speaker !== null) this.#mark({ kind: "name", name: speaker, offset }, 0);
+    return true;
+  }
+
+  /** A match of the pattern whose name is registered. */
+  #named(pattern: RegExp): { name: string; length: number } | null {
+    const found = this.#match(pattern);
+    const name = found ? this.#resolve(found[1] ?? "") : null;
+    return found && name !== null ? { name, length: found[0].length } : null;
   }
 
   /** A speaker's name without brackets. */
   #name(): boolean {
-    if (this.#place !== "line" && this.#place !== "sentence") return false;
+    if (this.#place === "inside") return false;
+    if (this.#place === "word") return this.#nameInside();
     const joint = this.#match(JOINT);
-    if (joint && [joint[1], joint[2]].every((name) => this.#resolve(name ?? "") !== null)) {
+    const listed = joint !== null && (this.#place === "line" || !joint[0].includes(","));
+    if (joint && listed && [joint[1], joint[2]].every((name) => this.#resolve(name ?? "") !== null)) {
       throw this.#unknown(`${joint[1]} and ${joint[2]}`, `${this.#known}, one to a line`);
     }
     const found = this.#match(NAME);
     const event = found ? this.#speaker(found[1] ?? "", false) : null;
     if (found && event) return this.#mark(event, found[0].length);
-    const dashed = this.#place === "line" ? this.#match(DASHED) : null;
-    if (!dashed || this.#resolve(dashed[1] ?? "") === null) return false;
-    const registered = this.#speaker(dashed[1] ?? "", false);
-    return registered !== null && this.#mark(registered, dashed[0].length);
+    if (this.#place !== "line") return false;
+    const registered = this.#named(DASHED) ?? this.#named(ALONE);
+    return registered !== null && this.#markName(registered);
+  }
+
+  /** A name and a colon in the middle of a line of a script that marks its speakers so. */
+  #nameInside(): boolean {
+    if (!this.#marksByName) return false;
+    const before = /([\p{L}'’]{1,40})[^\p{L}]{0,8}$/u.exec(this.#text.slice(-60))?.[1] ?? "";
+    if (REPORTING.has(before.toLowerCase())) return false;
+    const registered = this.#named(NAME);
+    return registered !== null && this.#markName(registered);
+  }
+
+  #markName({ name, length }: { name: string; length: number }): true {
+    this.#marksByName = true;
+    return this.#mark({ kind: "name", name, offset: this.#at }, length);
   }
 
   /** The mark for a name; null where the word is not meant as one. */
   #speaker(written: string, bracketed: boolean): ScriptEvent | null {
     const name = this.#resolve(written);
     if (name !== null) {
-      this.#named = true;
+      this.#marksByName = true;
       return { kind: "name", name, offset: this.#at };
     }
+    // `Hello Felfel: …`: what follows the first word is a mark of its own.
+    const ends = written.split(/[ \t]/u).slice(1);
+    if (ends.some((_, i) => this.#resolve(ends.slice(i).join(" ")) !== null)) return null;
     // Inside a line, a colon is more likely speech, unless the script marks its speakers by name.
-    const expected = bracketed || this.#place === "line" || this.#named;
+    const expected = bracketed || this.#place === "line" || this.#marksByName;
     if (expected && looksLikeName(written, bracketed)) throw this.#unknown(written, this.#known);
     return null;
   }
@@ -217,5 +247,6 @@ function looksLikeName(written: string, singleWordOnly: boolean): boolean {
   const words = written.split(/[ \t]/u);
   if (words.some((word) => NOT_NAMES.has(word.toLowerCase()))) return false;
   const capital = words.every((word) => /^\p{Lu}/u.test(word));
+  if (words.length > 2) return false;
   return words.length === 1 ? !singleWordOnly || capital : capital && !singleWordOnly;
 }
