@@ -8,8 +8,9 @@ export interface AcceptedJob {
   cancelAsked: boolean;
 }
 
-/** How many different renders there are. */
-export const KINDS = 4;
+/** How many different renders there are; the last one is a storyboard of two of the others. */
+export const KINDS = 5;
+const STORYBOARD = KINDS - 1;
 const REQUEST_TIMEOUT_MS = 8_000;
 const RETRY_MS = 100;
 
@@ -27,12 +28,24 @@ const requestOf = (kind: number) => ({
   priority: (["low", "normal", "high"] as const)[kind % 3],
 });
 
+const storyboard = {
+  shots: [0, 1].map((kind) => {
+    const { prompt, characters, seed } = requestOf(kind).clip;
+    return { prompt, characters, seed };
+  }),
+  clip: { width: 64, height: 64, num_frames: 8, num_inference_steps: 6 },
+  transition: "crossfade",
+  output: { formats: ["poster", "gif"] },
+};
+
 /** Submits under an idempotency key until an edge has accepted; whatever else happens it is one job. */
 export async function submit(url: string, key: string, kind: number): Promise<AcceptedJob> {
-  const body = JSON.stringify(requestOf(kind));
+  const isBoard = kind === STORYBOARD;
+  const body = JSON.stringify(isBoard ? storyboard : requestOf(kind));
+  const path = isBoard ? "/v1/storyboards" : "/v1/renders";
   const headers = { "content-type": "application/json", "idempotency-key": key };
   for (;;) {
-    const answer = await ask(`${url}/v1/renders`, { method: "POST", headers, body });
+    const answer = await ask(url + path, { method: "POST", headers, body });
     if (answer && answer.status < 300) return { id: String(answer.body.id), kind, cancelAsked: false };
     if (answer && answer.status < 500 && answer.status !== 429)
       throw new Error(`a submission was refused: ${answer.status} ${JSON.stringify(answer.body)}`);
