@@ -235,6 +235,11 @@ export class ScriptedNode {
     for (const call of this.#watchers) call.write({ status: this.#status });
   }
 
+  setWarm(...warm: string[]): void {
+    this.#status = { ...this.#status, warm };
+    for (const call of this.#watchers) call.write({ status: this.#status });
+  }
+
   setUsage(usage: NodeStatus["usage"]): void {
     this.#status = { ...this.#status, usage };
     for (const call of this.#watchers) call.write({ status: this.#status });

@@ -83,8 +83,7 @@ export class NodeDirectory {
 
   /** The free node that has the pack, and of those the one with most of the job's models warm and most room. */
   choose(spec: RenderSpec): Node | undefined {
-    const wanted = [spec.pack, ...(spec.clip?.characters.map((character) => character.name) ?? [])];
-    const score = (node: Node) => wanted.filter((name) => node.warm.includes(name)).length;
+    const score = (node: Node) => modelsOf(spec, node).filter((name) => node.warm.includes(name)).length;
     const able = this.nodes.filter(
       (node) =>
         node.freePermits > 0 &&
@@ -102,4 +101,15 @@ export class NodeDirectory {
   #changed(): void {
     for (const listener of this.#listeners) listener();
   }
+}
+
+/** What a job needs in memory on a node: its pack, and the LoRAs of its characters. */
+function modelsOf({ pack, clip }: RenderSpec, node: Node): string[] {
+  const found = node.packs.find(({ manifest, isDefault }) =>
+    pack === "" ? isDefault : manifest.name === pack,
+  );
+  if (!found) return [];
+  const cast = clip?.characters.map(({ name }) => name) ?? [];
+  const loras = found.manifest.characters.filter(({ name }) => cast.includes(name));
+  return [found.manifest.name, ...loras.flatMap(({ adapter }) => adapter ?? [])];
 }
