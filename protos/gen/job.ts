@@ -25,6 +25,7 @@ import type { RegisteredCharacter as _cartoon_v1_RegisteredCharacter, Registered
 import type { RenderSpec as _cartoon_v1_RenderSpec, RenderSpec__Output as _cartoon_v1_RenderSpec__Output } from './cartoon/v1/RenderSpec.ts';
 import type { SpeechLine as _cartoon_v1_SpeechLine, SpeechLine__Output as _cartoon_v1_SpeechLine__Output } from './cartoon/v1/SpeechLine.ts';
 import type { SpeechSpec as _cartoon_v1_SpeechSpec, SpeechSpec__Output as _cartoon_v1_SpeechSpec__Output } from './cartoon/v1/SpeechSpec.ts';
+import type { StartImage as _cartoon_v1_StartImage, StartImage__Output as _cartoon_v1_StartImage__Output } from './cartoon/v1/StartImage.ts';
 import type { SubmitRequest as _cartoon_v1_SubmitRequest, SubmitRequest__Output as _cartoon_v1_SubmitRequest__Output } from './cartoon/v1/SubmitRequest.ts';
 import type { SubmitResponse as _cartoon_v1_SubmitResponse, SubmitResponse__Output as _cartoon_v1_SubmitResponse__Output } from './cartoon/v1/SubmitResponse.ts';
 import type { Transition as _cartoon_v1_Transition, Transition__Output as _cartoon_v1_Transition__Output } from './cartoon/v1/Transition.ts';
@@ -65,6 +66,7 @@ export interface ProtoGrpcType {
       RenderSpec: MessageTypeDefinition<_cartoon_v1_RenderSpec, _cartoon_v1_RenderSpec__Output>
       SpeechLine: MessageTypeDefinition<_cartoon_v1_SpeechLine, _cartoon_v1_SpeechLine__Output>
       SpeechSpec: MessageTypeDefinition<_cartoon_v1_SpeechSpec, _cartoon_v1_SpeechSpec__Output>
+      StartImage: MessageTypeDefinition<_cartoon_v1_StartImage, _cartoon_v1_StartImage__Output>
       SubmitRequest: MessageTypeDefinition<_cartoon_v1_SubmitRequest, _cartoon_v1_SubmitRequest__Output>
       SubmitResponse: MessageTypeDefinition<_cartoon_v1_SubmitResponse, _cartoon_v1_SubmitResponse__Output>
       Transition: MessageTypeDefinition<_cartoon_v1_Transition, _cartoon_v1_Transition__Output>

@@ -37,6 +37,7 @@ import type { RunResponse as _cartoon_v1_RunResponse, RunResponse__Output as _ca
 import type { SpeechLine as _cartoon_v1_SpeechLine, SpeechLine__Output as _cartoon_v1_SpeechLine__Output } from './cartoon/v1/SpeechLine.ts';
 import type { SpeechSpec as _cartoon_v1_SpeechSpec, SpeechSpec__Output as _cartoon_v1_SpeechSpec__Output } from './cartoon/v1/SpeechSpec.ts';
 import type { StageSeconds as _cartoon_v1_StageSeconds, StageSeconds__Output as _cartoon_v1_StageSeconds__Output } from './cartoon/v1/StageSeconds.ts';
+import type { StartImage as _cartoon_v1_StartImage, StartImage__Output as _cartoon_v1_StartImage__Output } from './cartoon/v1/StartImage.ts';
 import type { StopRequest as _cartoon_v1_StopRequest, StopRequest__Output as _cartoon_v1_StopRequest__Output } from './cartoon/v1/StopRequest.ts';
 import type { StopResponse as _cartoon_v1_StopResponse, StopResponse__Output as _cartoon_v1_StopResponse__Output } from './cartoon/v1/StopResponse.ts';
 import type { Succeeded as _cartoon_v1_Succeeded, Succeeded__Output as _cartoon_v1_Succeeded__Output } from './cartoon/v1/Succeeded.ts';
@@ -94,6 +95,7 @@ export interface ProtoGrpcType {
       SpeechLine: MessageTypeDefinition<_cartoon_v1_SpeechLine, _cartoon_v1_SpeechLine__Output>
       SpeechSpec: MessageTypeDefinition<_cartoon_v1_SpeechSpec, _cartoon_v1_SpeechSpec__Output>
       StageSeconds: MessageTypeDefinition<_cartoon_v1_StageSeconds, _cartoon_v1_StageSeconds__Output>
+      StartImage: MessageTypeDefinition<_cartoon_v1_StartImage, _cartoon_v1_StartImage__Output>
       StopRequest: MessageTypeDefinition<_cartoon_v1_StopRequest, _cartoon_v1_StopRequest__Output>
       StopResponse: MessageTypeDefinition<_cartoon_v1_StopResponse, _cartoon_v1_StopResponse__Output>
       Succeeded: MessageTypeDefinition<_cartoon_v1_Succeeded, _cartoon_v1_Succeeded__Output>

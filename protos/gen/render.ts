@@ -13,6 +13,7 @@ import type { RegisteredCharacter as _cartoon_v1_RegisteredCharacter, Registered
 import type { RenderSpec as _cartoon_v1_RenderSpec, RenderSpec__Output as _cartoon_v1_RenderSpec__Output } from './cartoon/v1/RenderSpec.ts';
 import type { SpeechLine as _cartoon_v1_SpeechLine, SpeechLine__Output as _cartoon_v1_SpeechLine__Output } from './cartoon/v1/SpeechLine.ts';
 import type { SpeechSpec as _cartoon_v1_SpeechSpec, SpeechSpec__Output as _cartoon_v1_SpeechSpec__Output } from './cartoon/v1/SpeechSpec.ts';
+import type { StartImage as _cartoon_v1_StartImage, StartImage__Output as _cartoon_v1_StartImage__Output } from './cartoon/v1/StartImage.ts';
 import type { Transition as _cartoon_v1_Transition, Transition__Output as _cartoon_v1_Transition__Output } from './cartoon/v1/Transition.ts';
 import type { VoicePrompt as _cartoon_v1_VoicePrompt, VoicePrompt__Output as _cartoon_v1_VoicePrompt__Output } from './cartoon/v1/VoicePrompt.ts';
 import type { Warning as _cartoon_v1_Warning, Warning__Output as _cartoon_v1_Warning__Output } from './cartoon/v1/Warning.ts';
@@ -36,6 +37,7 @@ export interface ProtoGrpcType {
       RenderSpec: MessageTypeDefinition<_cartoon_v1_RenderSpec, _cartoon_v1_RenderSpec__Output>
       SpeechLine: MessageTypeDefinition<_cartoon_v1_SpeechLine, _cartoon_v1_SpeechLine__Output>
       SpeechSpec: MessageTypeDefinition<_cartoon_v1_SpeechSpec, _cartoon_v1_SpeechSpec__Output>
+      StartImage: MessageTypeDefinition<_cartoon_v1_StartImage, _cartoon_v1_StartImage__Output>
       Transition: MessageTypeDefinition<_cartoon_v1_Transition, _cartoon_v1_Transition__Output>
       VoicePrompt: MessageTypeDefinition<_cartoon_v1_VoicePrompt, _cartoon_v1_VoicePrompt__Output>
       Warning: MessageTypeDefinition<_cartoon_v1_Warning, _cartoon_v1_Warning__Output>

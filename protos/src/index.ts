@@ -6,3 +6,4 @@ export * from "./net/guarded-fetch.ts";
 export * from "./net/resolve-address.ts";
 export * from "./pack-manifest.ts";
 export * from "./render-spec.ts";
+export { inlineImage, StartImage } from "./start-image.ts";

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { StartImage } from "./start-image.ts";
 
 /** Largest seed that survives JSON and a double. */
 export const MAX_SEED = Number.MAX_SAFE_INTEGER;
@@ -86,6 +87,9 @@ export const ClipSpec = z.strictObject({
   speaker_focus: z.number().min(0).max(1),
   quality: z.enum(QUALITIES),
   loras: z.array(LoraSource).max(8).optional(),
+  start_image: StartImage.nullish(),
+  free_init: z.int().min(0).max(5).optional(),
+  free_noise: z.boolean().optional(),
 });
 
 export const SpeechLine = z.strictObject({ speaker: z.string().min(1).max(64), text: text(4000).min(1) });

@@ -45,6 +45,8 @@ export function requestFromWire(spec: RenderSpec__Output | null, priority: strin
             ...(clip.negative_prompt === undefined || clip.negative_prompt === null
               ? {}
               : { negative_prompt: clip.negative_prompt }),
+            ...(clip._free_noise ? { free_noise: clip.free_noise } : {}),
+            ...(clip.start_image ? { start_image: withoutZeros(clip.start_image) } : {}),
             ...(context ? { context: { ...context, schedule: context.schedule || "static" } } : {}),
           },
         }

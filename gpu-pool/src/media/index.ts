@@ -1,4 +1,5 @@
 export * from "./captions.ts";
+export * from "./decode-image.ts";
 export * from "./decode-sound.ts";
 export * from "./find-ffmpeg.ts";
 export * from "./fit.ts";

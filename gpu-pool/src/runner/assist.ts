@@ -7,7 +7,7 @@ import type { Models } from "./models.ts";
 /** Gets ready to take passes of a clip that another runner of the node draws. */
 export async function openAssistant(models: Models, sharing: Sharing): Promise<ClipAssistant> {
   const { pack, clip, lines, mode } = sharing;
-  const { pipeline } = await models.picture(pack, { mode });
+  const { pipeline } = await models.picture(pack, { mode, clip });
   return pipeline.assist(clip, { focus: lines && speakerFocus(clip, { lines }) });
 }
 

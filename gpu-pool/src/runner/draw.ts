@@ -1,15 +1,16 @@
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ClipSpec } from "@cartoon/protos";
 import {
   ClipOutOfMemory,
   type ClipResult,
+  type GenerateOptions,
   isOutOfMemory,
   MOST_FRAMES,
 } from "../pipelines/animatediff/index.ts";
 import { breathe, type JobContext } from "./context.ts";
 import { speakerFocus } from "./focus.ts";
-import type { RunnerResult, Spoken } from "./messages.ts";
+import type { RunnerJob, RunnerResult, Spoken } from "./messages.ts";
 import type { LoadedPicture } from "./models.ts";
 import { readState, settingsDigest, writeState } from "./state-file.ts";
 
@@ -78,7 +79,8 @@ async function drawWith(
   const lines = clip.speaker_focus > 0 ? spoken?.lines : undefined;
   const guidancePasses = job.shared || mode.memory === "small" ? 2 : 1;
   const used = { ...mode, guidancePasses } as const;
-  const digest = settingsDigest([clip, lines, pack.manifest.files, device, used, pipeline.characters]);
+  const start = job.startImage && { sha256: job.startImage.sha256 };
+  const digest = settingsDigest([clip, lines, pack.manifest.files, device, used, pipeline.characters, start]);
   const resume = await openState(context, digest);
   send({ type: "accepted", run, resumedStep: resume?.step ?? 0 });
   if (job.shared) send({ type: "share", run, sharing: { run, pack: name, clip, lines, mode } });
@@ -89,6 +91,9 @@ async function drawWith(
     halves: job.shared ?? false,
     partner: job.shared ? partner : undefined,
     focus: lines && speakerFocus(clip, { lines }),
+    firstImage: await firstImage(job),
+    freeInitIterations: clip.free_init,
+    freeNoise: clip.free_noise,
     onStep: async ({ step, steps }) => {
       spent.stepsDone = step;
       spent.stepsTotal = steps;
@@ -121,7 +126,12 @@ async function drawWith(
   for (const { stage, seconds } of result.timings) spent.add(stage, seconds);
   for (const warning of result.warnings) send({ type: "warning", run, warning });
   const { version } = pack.manifest;
-  return { ...(await saveFrames(job.folder, result)), mode: used, pack: { name, version } };
+  return {
+    ...(await saveFrames(job.folder, result)),
+    mode: used,
+    pack: { name, version },
+    startImage: start,
+  };
 }
 
 type ExtendedClip = ClipSpec & { extended?: boolean };
@@ -146,6 +156,12 @@ async function openState({ job, send }: JobContext, digest: Buffer) {
     send({ type: "log", run: job.run, level: "warning", message });
     return undefined;
   }
+}
+
+async function firstImage({ startImage }: RunnerJob): Promise<GenerateOptions["firstImage"]> {
+  if (!startImage) return undefined;
+  const { file, width, height, strength } = startImage;
+  return { image: { data: new Uint8Array(await readFile(file)), count: 1, width, height }, strength };
 }
 
 async function saveFrames(folder: string, clip: ClipResult): Promise<RunnerResult> {

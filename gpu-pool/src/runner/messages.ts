@@ -79,6 +79,8 @@ export interface RunnerJob {
   characters?: readonly CharacterManifest[];
   /** Reference clips that came with the request, as WAV files of `folder`. */
   references: { character: string; file: string; transcript: string }[];
+  /** The image that the clip starts from, `[height, width, 3]` in a file, and the hash of what came. */
+  startImage?: { file: string; width: number; height: number; strength: number; sha256: string };
   /** Bit-stable results, at some cost in time on a GPU. */
   deterministic: boolean;
   /** Guidance always in two passes, so that another runner of the node can take one without changing a byte. */
@@ -167,6 +169,8 @@ export interface RunnerResult {
   scheduler?: string;
   characters?: { name: string; weight: number }[];
   mode?: RunMode & { guidancePasses: 1 | 2 };
+  /** SHA-256 of the image that the clip started from. */
+  startImage?: { sha256: string };
   /** The pack that drew. */
   pack?: { name: string; version: string };
 }

@@ -17,6 +17,7 @@ import { fetchState } from "./inputs.ts";
 import { type Plan, planRender, planSubstitute } from "./plan.ts";
 import { ProgressMeter, type Stage, type StageHistory } from "./progress-meter.ts";
 import type { Slot } from "./slot.ts";
+import { fetchStartImage } from "./start-image.ts";
 import { AttemptStopped } from "./stop.ts";
 import { messageOf, RunFailed, terminalEvent } from "./terminal.ts";
 import { put, sha256 } from "./upload.ts";
@@ -195,7 +196,9 @@ export class Attempt {
   }
 
   async #runnerJob(plan: Plan, cast: PreparedCast): Promise<RunnerJob> {
-    const { request, pack, signal, emit } = this.input;
+    const { request, pack, signal, emit, node } = this.input;
+    const images = { allowHosts: node.assets.allowHosts, signal };
+    const startImage = plan.clip && (await fetchStartImage(plan.clip, this.folder, images));
     const resume = await fetchState(request, this.folder, signal).catch((error: unknown) => {
       signal.throwIfAborted();
       emit({ log: { level: "warning", message: `starting anew: ${messageOf(error)}` } });
@@ -207,6 +210,7 @@ export class Attempt {
       pack: pack.manifest.name,
       clip: plan.clip && cast.clip(plan.clip),
       substitute: this.#substitute(cast),
+      startImage,
       deterministic: this.input.spec.deterministic,
       shared: this.input.node.sharesJobs,
       speech: plan.speech,

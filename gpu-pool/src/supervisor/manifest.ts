@@ -1,4 +1,4 @@
-import type { PackManifest, RenderSpec, Warning } from "@cartoon/protos";
+import { inlineImage, type PackManifest, type RenderSpec, type Warning } from "@cartoon/protos";
 import type { LoraFile } from "../assets/cast.ts";
 import type { RunnerResult, StageTime } from "../runner/messages.ts";
 import { mouthLines } from "../speech/mouth.ts";
@@ -34,9 +34,10 @@ export function provenance(input: ManifestInput) {
       files: Object.fromEntries(Object.entries(pack.files).map(([file, { sha256 }]) => [file, sha256])),
     },
     seed: spec.clip?.seed ?? spec.speech?.seed,
-    spec,
+    spec: withShortImage(spec),
     used: {
-      clip: plan.clip,
+      clip: withShortImage({ clip: plan.clip }).clip,
+      start_image: result.startImage,
       speech: plan.speech,
       pack: result.pack,
       mode: result.mode,
@@ -66,6 +67,15 @@ function settled(spec: RenderSpec, files: readonly LoraFile[]): RenderSpec {
     sha256: byUrl[i]?.sha256 ?? lora.sha256 ?? "",
   }));
   return { ...spec, clip: { ...clip, loras } };
+}
+
+/** An image that came inside the request is told by its hash, in `used`: the manifest stays small. */
+function withShortImage<T extends { clip?: RenderSpec["clip"] }>(spec: T): T {
+  const { clip } = spec;
+  if (!clip?.start_image) return spec;
+  const { url } = clip.start_image;
+  const short = inlineImage(url) ? "data:" : withoutSecrets(url);
+  return { ...spec, clip: { ...clip, start_image: { ...clip.start_image, url: short } } };
 }
 
 const SECRET = /token|key|secret|sig|credential|password|auth|policy|expires/i;

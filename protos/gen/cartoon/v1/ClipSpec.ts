@@ -4,6 +4,7 @@ import type { CharacterWeight as _cartoon_v1_CharacterWeight, CharacterWeight__O
 import type { ContextSpec as _cartoon_v1_ContextSpec, ContextSpec__Output as _cartoon_v1_ContextSpec__Output } from '../../cartoon/v1/ContextSpec.ts';
 import type { PromptAt as _cartoon_v1_PromptAt, PromptAt__Output as _cartoon_v1_PromptAt__Output } from '../../cartoon/v1/PromptAt.ts';
 import type { LoraSource as _cartoon_v1_LoraSource, LoraSource__Output as _cartoon_v1_LoraSource__Output } from '../../cartoon/v1/LoraSource.ts';
+import type { StartImage as _cartoon_v1_StartImage, StartImage__Output as _cartoon_v1_StartImage__Output } from '../../cartoon/v1/StartImage.ts';
 import type { Long } from '@grpc/proto-loader';
 
 export interface ClipSpec {
@@ -54,7 +55,20 @@ export interface ClipSpec {
    * LoRAs on top of the characters' own.
    */
   'loras'?: (_cartoon_v1_LoraSource)[];
+  /**
+   * Absent for a clip that starts from noise.
+   */
+  'start_image'?: (_cartoon_v1_StartImage | null);
+  /**
+   * Sampling runs of FreeInit, steadier and as many times slower; 0 and 1 are none.
+   */
+  'free_init'?: (number);
+  /**
+   * FreeNoise for clips longer than one context window; absent means yes.
+   */
+  'free_noise'?: (boolean);
   '_negative_prompt'?: "negative_prompt";
+  '_free_noise'?: "free_noise";
 }
 
 export interface ClipSpec__Output {
@@ -105,5 +119,18 @@ export interface ClipSpec__Output {
    * LoRAs on top of the characters' own.
    */
   'loras': (_cartoon_v1_LoraSource__Output)[];
+  /**
+   * Absent for a clip that starts from noise.
+   */
+  'start_image': (_cartoon_v1_StartImage__Output | null);
+  /**
+   * Sampling runs of FreeInit, steadier and as many times slower; 0 and 1 are none.
+   */
+  'free_init': (number);
+  /**
+   * FreeNoise for clips longer than one context window; absent means yes.
+   */
+  'free_noise'?: (boolean);
   '_negative_prompt'?: "negative_prompt";
+  '_free_noise'?: "free_noise";
 }
