@@ -111,3 +111,26 @@ test("the SBOM names every package of the lock file with its hash", async () => 
     expect(hashes).toEqual([{ alg: "SHA-512", content: expect.stringMatching(/^[0-9a-f]{128}$/) }]);
   }
 });
+
+// Linters that come as Python packages; `.ci/run` installs them.
+const python = process.env.CARTOON_TEST_PYTHON;
+if (python === undefined)
+  console.log("CARTOON_TEST_PYTHON is not set: no published schema and no hadolint is asked");
+else {
+  const tool = (name: string, ...args: string[]) => {
+    const { exitCode, stdout, stderr } = Bun.spawnSync([join(dirname(python), name), ...args], { cwd: root });
+    return { exitCode, output: stdout.toString() + stderr.toString() };
+  };
+
+  test("compose and workflows fit the published schemas", () => {
+    const schema = (name: string, ...files: string[]) =>
+      tool("check-jsonschema", "--builtin-schema", `vendor.${name}`, ...files);
+    expect(schema("compose-spec", "compose.yaml")).toMatchObject({ exitCode: 0 });
+    expect(schema("github-workflows", ...WORKFLOWS)).toMatchObject({ exitCode: 0 });
+    expect(schema("compose-spec", "deploy/kubernetes/keda.yaml").exitCode).not.toBe(0);
+  });
+
+  test("hadolint has nothing to say about the Dockerfiles", () => {
+    expect(tool("hadolint", ...DOCKERFILES)).toEqual({ exitCode: 0, output: "" });
+  });
+}
