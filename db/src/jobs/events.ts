@@ -1,8 +1,8 @@
-import { and, asc, eq, gt } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import { insertRows } from "../insert-rows.ts";
 import type { EventData } from "../schema/values.ts";
-import { rows, type Tx, type Verb } from "../verb.ts";
+import { selectRows } from "../select-rows.ts";
+import type { Tx, Verb } from "../verb.ts";
 
 /** Written by the verbs themselves; runners add `progress`, `log`, `warning`, `preview`, `artefact` and the like. */
 export type LifeEvent =
@@ -44,14 +44,6 @@ export function* appendEvents(tx: Tx, jobId: string, lastSeq: number, events: Ne
 
 /** Events of a job after `afterSeq`, oldest first. The caller has made sure that the reader may see the job. */
 export function eventsAfter(db: Database, jobId: string, afterSeq = 0, limit = 1_000): Promise<JobEvent[]> {
-  return db.read(function* (tx) {
-    const { jobEvents } = tx.t;
-    const query = tx.db
-      .select()
-      .from(jobEvents)
-      .where(and(eq(jobEvents.jobId, jobId), gt(jobEvents.seq, afterSeq)))
-      .orderBy(asc(jobEvents.seq))
-      .limit(limit);
-    return yield* rows(query);
-  });
+  const after = "where job_id = ? and seq > ? order by seq limit ?";
+  return db.read((tx) => selectRows(tx, tx.t.jobEvents, after, [jobId, afterSeq, limit]));
 }

@@ -1,7 +1,7 @@
-import { inArray } from "drizzle-orm";
 import { VerbError } from "../errors.ts";
 import { CLIENT_ID, idOfAlias } from "../ids.ts";
-import { forUpdate, rows, type Tx, type Verb } from "../verb.ts";
+import { selectRows } from "../select-rows.ts";
+import type { Tx, Verb } from "../verb.ts";
 import type { JobRow } from "./job.ts";
 
 /** Who asks. An operator sees every tenant's jobs. */
@@ -15,10 +15,14 @@ export type Reader = { tenant: string } | { operator: true };
  */
 export function* findJob(tx: Tx, reader: Reader, id: string, options: { lock?: boolean } = {}): Verb<JobRow> {
   if (!CLIENT_ID.test(id)) throw noSuchJob(id);
-  const { jobs } = tx.t;
   const ids = "operator" in reader ? [id] : [id, idOfAlias(reader.tenant, id)];
-  const query = tx.db.select().from(jobs).where(inArray(jobs.id, ids)).$dynamic();
-  const found = yield* rows(options.lock ? forUpdate(tx, query) : query);
+  const lock = options.lock && tx.dialect === "postgres" ? " for update" : "";
+  const found = yield* selectRows(
+    tx,
+    tx.t.jobs,
+    `where id in (${ids.map(() => "?").join(", ")})${lock}`,
+    ids,
+  );
   // Not in the condition: SQLite would walk through all of a tenant's jobs instead of looking up the id.
   const mine = found.filter(({ tenant }) => "operator" in reader || tenant === reader.tenant);
   const row = mine.find((job) => job.id === id) ?? mine[0];

@@ -1,7 +1,8 @@
-import { and, asc, eq } from "drizzle-orm";
+import { and, eq } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import { VerbError } from "../errors.ts";
 import { needSealer } from "../secrets/seal.ts";
+import { selectRows } from "../select-rows.ts";
 import { rows, type Tx, type Verb } from "../verb.ts";
 import { findJob, type Reader } from "./find.ts";
 import { type Job, type JobResult, toJob } from "./job.ts";
@@ -27,9 +28,8 @@ export function* shownResults(tx: Tx, job: { id: string; status: string }): Verb
 }
 
 export function* resultsOf(tx: Tx, jobId: string): Verb<JobResult[]> {
-  const { results } = tx.t;
-  const query = tx.db.select().from(results).where(eq(results.jobId, jobId)).orderBy(asc(results.name));
-  return (yield* rows(query)).map(({ jobId: _, ...result }) => result);
+  const found = yield* selectRows(tx, tx.t.results, "where job_id = ? order by name", [jobId]);
+  return found.map(({ jobId: _, ...result }) => result);
 }
 
 export interface JobPreview {

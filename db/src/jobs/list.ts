@@ -1,10 +1,10 @@
 import { Buffer } from "node:buffer";
 import type { JobStatus } from "@cartoon/protos";
-import { and, desc, eq, type SQL, sql } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import { VerbError } from "../errors.ts";
+import { selectRows } from "../select-rows.ts";
 import { WAITING } from "../storyboards/shots.ts";
-import { rows, type Verb } from "../verb.ts";
+import type { Tx, Verb } from "../verb.ts";
 import type { Reader } from "./find.ts";
 import { type Job, type JobRow, toJob } from "./job.ts";
 
@@ -29,30 +29,34 @@ export function listJobs(
 ): Promise<JobPage> {
   const limit = Math.min(MAX_PAGE, Math.max(1, options.limit ?? DEFAULT_PAGE));
   return db.read(function* (tx): Verb<JobPage> {
-    const { jobs } = tx.t;
-    const conditions: (SQL | undefined)[] = [
-      "operator" in reader ? undefined : eq(jobs.tenant, reader.tenant),
-      options.dialect === undefined ? undefined : eq(jobs.dialect, options.dialect),
-    ];
+    const conditions: [text: string, ...params: unknown[]][] = [];
+    if (!("operator" in reader)) conditions.push(["tenant = ?", reader.tenant]);
+    if (options.dialect !== undefined) conditions.push(["dialect = ?", options.dialect]);
     if (options.cursor !== undefined) {
       const { at, id } = readCursor(options.cursor);
-      conditions.push(sql`(${jobs.createdAt}, ${jobs.id}) < (${at}, ${id})`);
+      conditions.push(["(created_at, id) < (?, ?)", at, id]);
     }
     const found: JobRow[] = [];
     // One query for each state, so that the index gives each in order.
     const states = options.status === "queued" ? ["queued", WAITING] : [options.status];
-    for (const status of states) {
-      const query = tx.db
-        .select()
-        .from(jobs)
-        .where(and(status === undefined ? undefined : eq(jobs.status, status), ...conditions));
-      found.push(...(yield* rows(query.orderBy(desc(jobs.createdAt), desc(jobs.id)).limit(limit + 1))));
-    }
+    for (const status of states) found.push(...(yield* newest(tx, conditions, status, limit + 1)));
     if (states.length > 1) found.sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1));
     const page = found.slice(0, limit);
     const last = page.at(-1);
     return { jobs: page.map(toJob), nextCursor: found.length > limit && last ? cursorAfter(last) : null };
   });
+}
+
+function newest(
+  tx: Tx,
+  conditions: [text: string, ...params: unknown[]][],
+  status: string | undefined,
+  limit: number,
+): Verb<JobRow[]> {
+  const all = status === undefined ? conditions : [...conditions, ["status = ?", status] as const];
+  const where = all.length === 0 ? "" : `where ${all.map(([text]) => text).join(" and ")} `;
+  const params = [...all.flatMap(([, ...params]) => params), limit];
+  return selectRows(tx, tx.t.jobs, `${where}order by created_at desc, id desc limit ?`, params);
 }
 
 /** The cursor of the page that follows a job. */
