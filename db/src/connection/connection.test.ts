@@ -48,7 +48,7 @@ onEachDatabase("a connection", (backend) => {
       const tables = Object.values(tx.t).filter((table) =>
         is(table, backend.name === "sqlite" ? SQLiteTable : PgTable),
       );
-      expect(tables.length).toBe(18);
+      expect(tables.length).toBe(19);
       for (const table of tables) yield* rows(tx.db.select().from(table).limit(1));
     });
   });
