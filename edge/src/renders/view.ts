@@ -17,6 +17,8 @@ export interface ResultLink {
   width?: number;
   height?: number;
   seconds?: number;
+  /** When the file is deleted; the URL ends before that, and another one is a read away. */
+  expires_at: string | null;
 }
 
 export interface LinkOptions {
@@ -43,6 +45,7 @@ export async function resultLinks(
       sha256: result.sha256,
       ...(result.width > 0 ? { width: result.width, height: result.height } : {}),
       ...(result.seconds > 0 ? { seconds: result.seconds } : {}),
+      expires_at: iso(job.resultsExpireAt),
     })),
   );
 }

@@ -73,7 +73,8 @@ export function registerResults(app: App, services: Services): void {
     if (found) return { job, found };
     if (!isTerminal(job.status))
       throw new ApiError("not_ready", `the render is ${job.status}`, { headers: { "retry-after": "2" } });
-    if (job.status === "succeeded" && job.resultsExpireAt !== null && job.resultsExpireAt <= Date.now())
+    // Every render that succeeded has made a manifest at least.
+    if (job.status === "succeeded" && job.results.length === 0)
       throw new ApiError("gone", "the results of this render have expired");
     throw new ApiError("not_found", `this render (${job.status}) has no ${name}`);
   }

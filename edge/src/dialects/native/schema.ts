@@ -18,6 +18,7 @@ export const ResultView = z
     width: z.int().optional(),
     height: z.int().optional(),
     seconds: z.number().optional(),
+    expires_at: nullableTime,
   })
   .openapi("Result");
 
