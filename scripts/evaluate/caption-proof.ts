@@ -6,7 +6,8 @@
  *   bun scripts/evaluate/caption-proof.ts --lines 12 --together 3 --out proof.mp4
  *
  * Captions and sound are both read back from the MP4. Speech is found by the level of the waveform alone: the onset after
- * a silence that is nearest to the caption, and no two lines may share one. `--together` lets the voice speak several
+ * a silence that is nearest to the caption, and no two lines may share one; beside it stands the pitch of the voice just
+ * before the caption and after it, which changes where the speaker does. `--together` lets the voice speak several
  * lines in one go, whose borders it must then find by itself. Exits with 1 when a caption starts more than 150 ms off.
  */
 import { spawnSync } from "node:child_process";
@@ -20,6 +21,7 @@ import { root } from "../lib/root.ts";
 import { nodeReady, startStack } from "../lib/stack.ts";
 import { script } from "./caption-script.ts";
 import { nearestOnset, speechOnsets, type Waveform } from "./onsets.ts";
+import { medianPitch } from "./pitch.ts";
 
 const LIMIT_MS = 150;
 const SAMPLE_RATE = 16_000;
@@ -114,19 +116,28 @@ async function readBack(file: string): Promise<{ cues: Cue[]; sound: Waveform }>
   return { cues, sound: { samples, sampleRate: SAMPLE_RATE } };
 }
 
+const pitchOf = (sound: Waveform, from: number, to: number) => {
+  const pitch = medianPitch(sound, Math.max(0, from), to);
+  return Number.isNaN(pitch) ? "   -" : pitch.toFixed(0).padStart(4);
+};
+
 function report(cues: readonly Cue[], sound: Waveform, lines: readonly string[]): boolean {
   const onsets = speechOnsets(sound);
   const taken = new Set<number>();
   const errors: number[] = [];
-  console.log("line  caption   speech    off by  text");
-  for (const [i, { start, text }] of cues.entries()) {
+  console.log("line  caption   speech    off by  Hz before, after  text");
+  for (const [i, { start, end, text }] of cues.entries()) {
     const onset = nearestOnset(onsets, start);
-    const ms = onset === undefined || taken.has(onset) ? Number.NaN : Math.round((start - onset) * 1000);
-    if (onset !== undefined) taken.add(onset);
-    errors.push(Number.isNaN(ms) ? Number.POSITIVE_INFINITY : Math.abs(ms));
-    const off = Number.isNaN(ms) ? "no onset of its own" : `${ms} ms`;
-    const columns = [start.toFixed(3).padStart(8), (onset ?? 0).toFixed(3).padStart(8), off.padStart(8)];
-    console.log(`${String(i + 1).padStart(4)}  ${columns.join("  ")}  ${text}`);
+    const own = onset !== undefined && !taken.has(onset);
+    if (own) taken.add(onset);
+    const ms = own ? Math.round((start - onset) * 1000) : Number.POSITIVE_INFINITY;
+    errors.push(Math.abs(ms));
+    const pitch = [pitchOf(sound, start - 0.9, start), pitchOf(sound, start, Math.min(end, start + 0.9))];
+    const columns = [start.toFixed(3).padStart(8), (onset ?? 0).toFixed(3).padStart(8)];
+    const off = own ? `${ms} ms` : "no onset of its own";
+    console.log(
+      `${String(i + 1).padStart(4)}  ${columns.join("  ")}  ${off.padStart(8)}  ${pitch.join(" ")}  ${text}`,
+    );
   }
   const sorted = errors.toSorted((a, b) => a - b);
   const missing = lines.length - cues.length;
