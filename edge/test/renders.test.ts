@@ -42,6 +42,43 @@ describe("a render from request to result", () => {
     expect(await fetched.text()).toBe(new TextDecoder().decode(run && contentOf("clip.mp4", run.request)));
   });
 
+  test("takes a start image by URL or inside the request, and everything that steers a clip, to the node", async () => {
+    const steering = {
+      free_init: 2,
+      free_noise: false,
+      clip_skip: 1,
+      loop: true,
+      blend: "regional",
+      quality: "fast",
+      guidance_rescale: 0.5,
+      scheduler: "lcm",
+      prompt_travel: [{ frame: 4, prompt: "felfel sits down" }],
+      context: { window: 8, overlap: 2, schedule: "uniform" },
+    };
+    for (const url of ["https://pictures.example/start.jpg", "data:image/png;base64,iVBORw0KGgo="]) {
+      const clip = { ...steering, start_image: { url, strength: 0.4 } };
+      const { status, body } = await h.call("POST", "/v1/renders", { prompt: "felfel walks", clip });
+      expect(status).toBe(202);
+      expect(body.spec.clip).toMatchObject(clip);
+      await h.finished(body.id);
+      expect(h.node.runs.at(-1)?.request.spec?.clip).toMatchObject(clip);
+    }
+    const plain = {
+      prompt: "felfel walks",
+      clip: { start_image: { url: "https://pictures.example/a.png" } },
+    };
+    expect((await h.call("POST", "/v1/renders", plain)).body.spec.clip?.start_image?.strength).toBe(0.7);
+    for (const start_image of [
+      { url: "file:///etc/passwd", strength: 0.4 },
+      { url: "data:image/svg+xml;base64,AAAA", strength: 0.4 },
+      { url: "https://pictures.example/start.jpg", strength: 2 },
+    ]) {
+      const refused = await h.call("POST", "/v1/renders", { prompt: "felfel walks", clip: { start_image } });
+      expect(refused.status).toBe(422);
+      expect(JSON.stringify(refused.body)).toContain("#/clip/start_image/");
+    }
+  });
+
   test("streams its events and ends", async () => {
     const { body } = await h.call("POST", "/v1/renders", { prompt: "felfel dances", seed: 1 });
     const stream = await fetch(`${h.url}/v1/renders/${body.id}/events`);
