@@ -24,6 +24,7 @@ struct Fiber {
   std::vector<char> stack;
   Wait wait;
   double shuffled;
+  uint32_t a[4], b[2];
 };
 inline std::vector<Fiber> fibers(1024);
 inline ucontext_t scheduler;
@@ -87,6 +88,25 @@ T shuffle(T value, int step) {
   pause(Wait::warp);
   return got;
 }
+inline float half_of(const uint32_t* registers, int at, uint32_t k) {
+  __half h;
+  memcpy(&h, reinterpret_cast<const char*>(registers + at) + 2 * (k % 2), 2);
+  return __half2float(h);
+}
+/// mma.m16n8k16: see the fragment layouts of the PTX manual.
+inline void multiply(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+  memcpy(fibers[now].a, a, sizeof a);
+  memcpy(fibers[now].b, b, sizeof b);
+  pause(Wait::warp);
+  const uint32_t warp = now & ~31u;
+  for (uint32_t i = 0; i < 4; i++) {
+    const uint32_t row = (now % 32) / 4 + (i >= 2 ? 8 : 0), column = (now % 4) * 2 + i % 2;
+    for (uint32_t k = 0; k < 16; k++)
+      c[i] += half_of(fibers[warp + (row % 8) * 4 + (k % 8) / 2].a, (row >= 8) + 2 * (k >= 8), k) *
+              half_of(fibers[warp + column * 4 + (k % 8) / 2].b, k >= 8, k);
+  }
+  pause(Wait::warp);
+}
 template <typename Kernel, typename... A>
 void launch(Kernel kernel, dim3 grid, dim3 block, A... a) {
   threads = block.x;
@@ -121,6 +141,8 @@ template <typename T>
 T min(T a, T b) {
   return a < b ? a : b;
 }
+#define multiply_add emulated::multiply
+#define __syncwarp() emulated::pause(emulated::Wait::warp)
 #define SHARED(name) float* name = emulated::shared
 #define LAUNCH(kernel, grid, block, shared, stream, ...) emulated::launch(kernel, grid, block, __VA_ARGS__)
 #define cudaGetLastError() cudaSuccess

@@ -12,6 +12,16 @@
 #define LAUNCH(kernel, grid, block, shared, stream, ...) kernel<<<grid, block, shared, stream>>>(__VA_ARGS__)
 #endif
 
+#ifndef EMULATE
+/// c += a x b of a warp: 16x16 by 16x8, half precision with float32 sums.
+__device__ __forceinline__ void multiply_add(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2]) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+#endif
+
 /// Eight numbers of a row: what a thread moves at a time.
 struct Eight {
   float v[8];
@@ -346,4 +356,114 @@ __global__ void __launch_bounds__(256) interleave_kernel(const uint4* __restrict
 #pragma unroll
   for (int i = 0; i < 8; i++) e.v[i] += add.v[i];
   out[at] = pack(e);
+}
+
+/// Halves that pad a row in shared memory, so that rows start in different banks.
+constexpr uint32_t ROW_PADDING = 8;
+
+__device__ __forceinline__ uint32_t pair_at(const __half* at) { return *reinterpret_cast<const uint32_t*>(at); }
+
+__device__ __forceinline__ uint32_t pair_of(float a, float b) {
+  const __half2 h = __floats2half2_rn(a, b);
+  return *reinterpret_cast<const uint32_t*>(&h);
+}
+
+/**
+ * Attention over the frames of a pixel: q, k, v [sequences, frames, heads * width]. A block takes one sequence and
+ * `share` eights of its channels, each of its first warps a head of them; TILES * 16 >= frames. What is read is read once.
+ */
+template <int TILES>
+__global__ void __launch_bounds__(256) temporal_attention_kernel(const uint4* __restrict__ q, const uint4* __restrict__ k,
+                                          const uint4* __restrict__ v, uint4* __restrict__ out, uint32_t frames,
+                                          uint32_t vectors, uint32_t share, uint32_t width, float scale) {
+  constexpr uint32_t ROWS = TILES * 16;
+  SHARED(memory);
+  const uint32_t stride = share * 8 + ROW_PADDING;
+  __half* sq = reinterpret_cast<__half*>(memory);
+  __half* sk = sq + ROWS * stride;
+  __half* sv = sk + ROWS * stride;
+  const size_t start = static_cast<size_t>(blockIdx.x) * frames * vectors + blockIdx.y * share;
+  for (uint32_t i = threadIdx.x; i < ROWS * share; i += blockDim.x) {
+    const uint32_t row = i / share, column = i - row * share;
+    uint4 a = {0, 0, 0, 0}, b = a, c = a;
+    if (row < frames) {
+      const size_t at = start + static_cast<size_t>(row) * vectors + column;
+      a = __ldcs(q + at);
+      b = __ldcs(k + at);
+      c = __ldcs(v + at);
+    }
+    const uint32_t to = row * stride + column * 8;
+    *reinterpret_cast<uint4*>(sq + to) = a;
+    *reinterpret_cast<uint4*>(sk + to) = b;
+    *reinterpret_cast<uint4*>(sv + to) = c;
+  }
+  __syncthreads();
+  const uint32_t lane = threadIdx.x % 32, first = (threadIdx.x / 32) * width;
+  const uint32_t g = lane / 4, t = (lane % 4) * 2;
+#pragma unroll
+  for (int m = 0; m < TILES; m++) {
+    // More warps than heads only load and store.
+    if (first >= share * 8) break;
+    float scores[2 * TILES][4] = {};
+    const __half* rows = sq + (m * 16 + g) * stride + first + t;
+    for (uint32_t c = 0; c < width; c += 16) {
+      const bool whole = c + 8 < width;
+      const uint32_t a[4] = {pair_at(rows + c), pair_at(rows + 8 * stride + c), whole ? pair_at(rows + c + 8) : 0,
+                             whole ? pair_at(rows + 8 * stride + c + 8) : 0};
+#pragma unroll
+      for (int n = 0; n < 2 * TILES; n++) {
+        const __half* keys = sk + (n * 8 + g) * stride + first + t + c;
+        const uint32_t b[2] = {pair_at(keys), whole ? pair_at(keys + 8) : 0};
+        multiply_add(scores[n], a, b);
+      }
+    }
+    float high[2] = {-1e30f, -1e30f}, total[2] = {0, 0};
+#pragma unroll
+    for (int n = 0; n < 2 * TILES; n++)
+#pragma unroll
+      for (int i = 0; i < 4; i++) {
+        const uint32_t key = n * 8 + t + i % 2;
+        scores[n][i] = key < frames ? scores[n][i] * scale : -1e30f;
+        high[i / 2] = fmaxf(high[i / 2], scores[n][i]);
+      }
+#pragma unroll
+    for (int r = 0; r < 2; r++)
+      for (int step = 1; step < 4; step *= 2) high[r] = fmaxf(high[r], __shfl_xor_sync(0xffffffffu, high[r], step));
+#pragma unroll
+    for (int n = 0; n < 2 * TILES; n++)
+#pragma unroll
+      for (int i = 0; i < 4; i++) {
+        scores[n][i] = __expf(scores[n][i] - high[i / 2]);
+        total[i / 2] += scores[n][i];
+      }
+#pragma unroll
+    for (int r = 0; r < 2; r++)
+      for (int step = 1; step < 4; step *= 2) total[r] += __shfl_xor_sync(0xffffffffu, total[r], step);
+    const float share0 = __fdividef(1.0f, total[0]), share1 = __fdividef(1.0f, total[1]);
+    // The query rows of this tile and head are no longer needed: the result takes their place.
+    __syncwarp();
+    for (uint32_t c = 0; c < width; c += 8) {
+      float result[4] = {};
+#pragma unroll
+      for (int n = 0; n < TILES; n++) {
+        const float(&low)[4] = scores[2 * n];
+        const float(&up)[4] = scores[2 * n + 1];
+        const uint32_t a[4] = {pair_of(low[0], low[1]), pair_of(low[2], low[3]), pair_of(up[0], up[1]),
+                               pair_of(up[2], up[3])};
+        const __half* values = sv + (n * 16 + t) * stride + first + c + g;
+        const __half2 v0 = __halves2half2(values[0], values[stride]);
+        const __half2 v1 = __halves2half2(values[8 * stride], values[9 * stride]);
+        const uint32_t b[2] = {*reinterpret_cast<const uint32_t*>(&v0), *reinterpret_cast<const uint32_t*>(&v1)};
+        multiply_add(result, a, b);
+      }
+      __half* to = sq + (m * 16 + g) * stride + first + c + t;
+      *reinterpret_cast<uint32_t*>(to) = pair_of(result[0] * share0, result[1] * share0);
+      *reinterpret_cast<uint32_t*>(to + 8 * stride) = pair_of(result[2] * share1, result[3] * share1);
+    }
+  }
+  __syncthreads();
+  for (uint32_t i = threadIdx.x; i < frames * share; i += blockDim.x) {
+    const uint32_t row = i / share, column = i - row * share;
+    out[start + static_cast<size_t>(row) * vectors + column] = *reinterpret_cast<const uint4*>(sq + row * stride + column * 8);
+  }
 }

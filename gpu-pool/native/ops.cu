@@ -79,7 +79,7 @@ OrtStatus* launched() {
 struct Kernel {
   const OrtCustomOp* op;
   float epsilon = 1e-5f;
-  int64_t groups = 32, silu = 0, frames_in = 0, frames_out = 0, clip = 0;
+  int64_t groups = 32, silu = 0, heads = 1, frames_in = 0, frames_out = 0, clip = 0;
 };
 
 /// An operator: how many of the inputs must be there, types, and what it does.
@@ -222,12 +222,43 @@ OrtStatus* interleave(void*, OrtKernelContext* context) {
   return launched();
 }
 
+/// Channels that a block of temporal attention takes: 30 KiB of shared memory for 16 frames.
+constexpr int64_t ATTENTION_CHANNELS = 320;
+
+template <int TILES>
+OrtStatus* temporal(OrtKernelContext* context, const Tensor& q, const Tensor& k, const Tensor& v, uint4* out, int64_t heads) {
+  const int64_t channels = q.last(), width = channels / heads;
+  int64_t together = heads;
+  while (together > 1 && (together > 8 || together * width > ATTENTION_CHANNELS || heads % together != 0)) together--;
+  const uint32_t share = together * width / 8;
+  const size_t shared = static_cast<size_t>(3) * TILES * 16 * (share * 8 + ROW_PADDING) * 2;
+#ifndef EMULATE
+  const cudaError_t error = cudaFuncSetAttribute(temporal_attention_kernel<TILES>, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared));
+  if (error != cudaSuccess) return fail(cudaGetErrorString(error));
+#endif
+  const dim3 grid(q.count(0, q.rank - 2), heads / together);
+  LAUNCH(temporal_attention_kernel<TILES>, grid, 256, shared, stream_of(context), q.eights(), k.eights(), v.eights(), out,
+         static_cast<uint32_t>(q.dims[q.rank - 2]), static_cast<uint32_t>(channels / 8), share, static_cast<uint32_t>(width), 1.0f / sqrtf(static_cast<float>(width)));
+  return launched();
+}
+
+OrtStatus* temporal_attention(void* kernel, OrtKernelContext* context) {
+  const Kernel& k = *static_cast<Kernel*>(kernel);
+  const Tensor query = input(context, 0), key = input(context, 1), value = input(context, 2);
+  const int64_t channels = query.last(), frames = query.rank > 1 ? query.dims[query.rank - 2] : 0;
+  if (channels % k.heads != 0 || channels / k.heads % 8 != 0 || frames > 32) return fail("TemporalAttention: heads of a multiple of 8 channels, at most 32 frames");
+  uint4* out = static_cast<uint4*>(output(context, 0, query.dims, query.rank));
+  if (query.count() == 0) return nullptr;
+  return frames <= 16 ? temporal<1>(context, query, key, value, out, k.heads) : temporal<2>(context, query, key, value, out, k.heads);
+}
+
 void* create(const OrtCustomOp* op, const OrtApi*, const OrtKernelInfo* info) {
   Kernel* k = new Kernel{op};
   // A missing attribute leaves the default, and a status that nobody needs.
   ort_float_attribute(api, info, "epsilon", &k->epsilon);
   ort_int_attribute(api, info, "groups", &k->groups);
   ort_int_attribute(api, info, "silu", &k->silu);
+  ort_int_attribute(api, info, "heads", &k->heads);
   ort_int_attribute(api, info, "frames_in", &k->frames_in);
   ort_int_attribute(api, info, "frames_out", &k->frames_out);
   ort_int_attribute(api, info, "clip", &k->clip);
@@ -274,7 +305,7 @@ Op make(const char* name, OrtStatus* (*compute)(void*, OrtKernelContext*), const
 }
 
 OrtDomain* domain = nullptr;
-Op ops[6];
+Op ops[7];
 
 OrtStatus* make_domain() {
   if (domain) return nullptr;
@@ -284,6 +315,7 @@ OrtStatus* make_domain() {
   ops[3] = make("LayerNorm", layer_norm, LAYER_IN, 6, 3, LAYER_OUT, 2);
   ops[4] = make("Residual", residual, RESIDUAL_IN, 3, 3, GEGLU_OUT, 1);
   ops[5] = make("Interleave", interleave, GEGLU_IN, 2, 2, GEGLU_OUT, 1);
+  ops[6] = make("TemporalAttention", temporal_attention, RESIDUAL_IN, 3, 3, GEGLU_OUT, 1);
   OrtDomain* made = nullptr;
   if (OrtStatus* status = ort_create_domain(api, DOMAIN_NAME, &made)) return status;
   for (const Op& op : ops)

@@ -11,6 +11,7 @@ import {
   nativeLayerNorm,
   nativeResidual,
   nativeSkipGroupNorm,
+  nativeTemporalAttention,
 } from "../../src/graphs/target/native-kernels.ts";
 import { fusedKernels, plainKernels } from "../../src/graphs/target/nhwc-kernels.ts";
 import { loadNativeOps } from "../../src/onnx/native-ops.ts";
@@ -150,6 +151,9 @@ function cases(): Case[] {
       ]
     : [
         [2, 3, 6, 64],
+        [1, 16, 3, 320],
+        [1, 24, 2, 640],
+        [1, 32, 2, 64],
         [1, 2, 10, 320],
         [2, 2, 5, 1280],
         [1, 1, 4, 1920],
@@ -254,6 +258,31 @@ function cases(): Case[] {
       native: layer("native"),
       plain: layer("plain"),
       stock: layer("stock"),
+    });
+    const scale = 1 / Math.sqrt(c / 8);
+    const split = (g: GraphBuilder, x: Value, order: number[]) =>
+      op.transpose(g, op.reshape(g, x, [clips * pixels, frames, 8, c / 8]), order);
+    const packed = (g: GraphBuilder, x: Value) => op.reshape(g, x, [(clips * pixels) / 4, 4 * frames, c]);
+    all.push({
+      name: `TemporalAttention [${tokens}]`,
+      weights: {},
+      inputs: [tokens, tokens, tokens],
+      native: (g, [q, k, v]) => [nativeTemporalAttention(g, q as Value, k as Value, v as Value, 8)],
+      plain: (g, [q, k, v]) => {
+        const scores = op.matmul(g, split(g, q as Value, [0, 2, 1, 3]), split(g, k as Value, [0, 2, 3, 1]));
+        const shares = op.softmax(g, op.mul(g, scores, op.scalar(g, scale, scores)));
+        const mixed = op.matmul(g, shares, split(g, v as Value, [0, 2, 1, 3]));
+        return [op.reshape(g, op.transpose(g, mixed, [0, 2, 1, 3]), tokens)];
+      },
+      stock: (g, values) => {
+        const mask = Float32Array.from({ length: (4 * frames) ** 2 }, (_, i) => {
+          const [row, column] = [Math.floor(i / (4 * frames)), i % (4 * frames)];
+          return Math.floor(row / frames) === Math.floor(column / frames) ? 0 : -1e4;
+        });
+        const [q, k, v] = values.map((x) => packed(g, x));
+        const inputs = [q, k, v, undefined, undefined, op.floats(g, mask, [1, 1, 4 * frames, 4 * frames])];
+        return [g.node("MultiHeadAttention", inputs, {}, { num_heads: { i: 8 } }, "com.microsoft")];
+      },
     });
     all.push({
       name: `GeGlu [${clips * pixels},${frames},${8 * c}]`,

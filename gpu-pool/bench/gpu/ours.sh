@@ -25,7 +25,7 @@ voice() { section "voice-$1" "$2" env ORT_ENABLE_CUDNN_FLASH_ATTENTION=0 NVIDIA_
 if [ $NATIVE = native ]; then section ops 40 "${OPS[@]}"; fi
 sdxl "step${FRAMES[0]}" 60 step --frames "${FRAMES[0]}" --variants plain,deterministic
 if [ $NATIVE = native ]; then
-  sdxl "step${FRAMES[0]}-native" 90 step --frames "${FRAMES[0]}" --variants "${VARIANTS:-native,geglu,norms,upsample}"
+  sdxl "step${FRAMES[0]}-native" 90 step --frames "${FRAMES[0]}" --variants "${VARIANTS:-native,withoutUpsample,attention,geglu,norms,upsample}"
   sdxl "step${FRAMES[1]}-native" 60 step --frames "${FRAMES[1]}" --variants native
   sdxl vae-native 40 vae --variants "${VAE_VARIANTS:-native,norms,upsample}"
 fi

@@ -52,10 +52,11 @@ const VARIANTS: Readonly<Record<string, CudaOptions>> = {
   chunks4: { feedForwardChunks: 4 },
   deterministic: { deterministic: true },
   native: { native: NATIVE_PARTS },
+  attention: { native: ["attention"] },
   geglu: { native: ["geglu"] },
   norms: { native: ["groupNorm", "layerNorm"] },
   upsample: { native: ["upsample"] },
-  without: { native: ["geglu", "groupNorm", "layerNorm"] },
+  withoutUpsample: { native: ["attention", "geglu", "groupNorm", "layerNorm"] },
 };
 
 const json = async (path: string) => JSON.parse(await readFile(join(folder, path), "utf8"));

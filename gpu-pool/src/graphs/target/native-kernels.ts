@@ -3,8 +3,14 @@ import { type GraphBuilder, op, type Value } from "../builder/index.ts";
 import type { GroupNormOptions } from "./target.ts";
 
 /** What the own operators (gpu-pool/native) take over from the CUDA provider. */
-export type NativePart = "geglu" | "groupNorm" | "layerNorm" | "upsample";
-export const NATIVE_PARTS: readonly NativePart[] = ["geglu", "groupNorm", "layerNorm", "upsample"];
+export type NativePart = "attention" | "geglu" | "groupNorm" | "layerNorm" | "upsample";
+export const NATIVE_PARTS: readonly NativePart[] = [
+  "attention",
+  "geglu",
+  "groupNorm",
+  "layerNorm",
+  "upsample",
+];
 
 /**
  * How the rows of a map lie: `in`, `out` and `clip` of a norm. With `in` or `out` of F frames, rows are ordered
@@ -74,6 +80,20 @@ export function nativeSkipGroupNorm(
   const [normed, sum] = g.nodes("SkipGroupNorm", inputs, outputs, attributes, NATIVE_DOMAIN);
   if (!normed || !sum) throw new Error("SkipGroupNorm made no output");
   return { normed, sum };
+}
+
+/** Frames that the kernel of temporal attention holds at once. */
+const MAX_ATTENTION_FRAMES = 32;
+
+export function fitsNativeAttention(q: Value, heads: number): boolean {
+  const [, frames, channels] = q.shape;
+  const known = typeof frames === "number" && typeof channels === "number";
+  return known && frames <= MAX_ATTENTION_FRAMES && channels % (8 * heads) === 0;
+}
+
+/** Attention over the frames of each pixel, [B*H*W, F, C]: short sequences, read once. */
+export function nativeTemporalAttention(g: GraphBuilder, q: Value, k: Value, v: Value, heads: number): Value {
+  return g.node("TemporalAttention", [q, k, v], {}, { heads: { i: heads } }, NATIVE_DOMAIN);
 }
 
 /** `left * gelu(right)` of the halves of `x + bias`. */

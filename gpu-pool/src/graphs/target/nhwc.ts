@@ -1,6 +1,7 @@
 import { type Dim, divDim, type GraphBuilder, mulDims, op, type Value } from "../builder/index.ts";
 import {
   type FrameOrder,
+  fitsNativeAttention,
   fitsNativeNorm,
   foldedUpsampleWeight,
   type NativePart,
@@ -10,6 +11,7 @@ import {
   nativeLayerNorm,
   nativeResidual,
   nativeSkipGroupNorm,
+  nativeTemporalAttention,
 } from "./native-kernels.ts";
 import type { NhwcKernels } from "./nhwc-kernels.ts";
 import type {
@@ -152,13 +154,15 @@ function linearOps(g: GraphBuilder, { lora: loraInputs, kernels, feedForwardChun
   } satisfies Partial<TargetOps>;
 }
 
-function attentionOps(g: GraphBuilder, { temporalPacking }: NhwcOptions) {
+function attentionOps(g: GraphBuilder, { temporalPacking, native }: NhwcOptions) {
   const attend = (q: Value, k: Value, v: Value, { heads, causal }: AttentionOptions, mask?: Value): Value => {
     const attributes = { num_heads: { i: heads }, unidirectional: { i: causal ? 1 : 0 } };
     return g.node("MultiHeadAttention", [q, k, v, undefined, undefined, mask], {}, attributes, CONTRIB);
   };
   return {
     attention(q: Value, k: Value, v: Value, options: AttentionOptions): Value {
+      if (options.kind === "temporal" && native.has("attention") && fitsNativeAttention(q, options.heads))
+        return nativeTemporalAttention(g, q, k, v, options.heads);
       if (options.kind !== "temporal" || temporalPacking === 1) return attend(q, k, v, options);
       const [rows = 1, frames, width = 1] = q.shape;
       if (frames === undefined) throw new Error("temporal attention needs [rows, frames, channels]");
