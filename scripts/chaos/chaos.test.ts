@@ -16,7 +16,14 @@ const short = {
   log: () => {},
 };
 /** How a job may end in failure here: only by what was done to the processes that ran it. */
-const EXCUSED = new Set(["poison", "lease_lost", "upload_failed", "ffmpeg_lost", "node_trouble", "shot_failed"]);
+const EXCUSED = new Set([
+  "poison",
+  "lease_lost",
+  "upload_failed",
+  "ffmpeg_lost",
+  "node_trouble",
+  "shot_failed",
+]);
 const databases = findPostgres() ? (["sqlite", "postgres"] as const) : (["sqlite"] as const);
 
 for (const database of databases)

@@ -33,7 +33,7 @@ const storyboard = {
     const { prompt, characters, seed } = requestOf(kind).clip;
     return { prompt, characters, seed };
   }),
-  clip: { width: 64, height: 64, num_frames: 8, num_inference_steps: 6 },
+  clip: { width: 64, height: 64, num_frames: 8, num_inference_steps: 2 },
   transition: "crossfade",
   output: { formats: ["poster", "gif"] },
 };
