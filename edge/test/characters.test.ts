@@ -290,6 +290,9 @@ describe("rendering with it", () => {
     expect((await submit({ prompt: "temo waves", loras })).spec.clip.loras).toEqual(loras);
     const refused = await submit({ prompt: "x", loras: [{ url: "http://10.0.0.1/x", weight: 1 }] });
     expect(refused.errors[0].pointer).toBe("#/loras/0/url");
+    const voices = [{ character: "temo", audio_url: "http://[::1]/a.wav", transcript: "Hi." }];
+    const voice = await submit({ dialogue: "Temo: Hello!", speech: { voices } });
+    expect(voice.errors[0].pointer).toBe("#/speech/voices/0/audio_url");
   });
 });
 

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import S3rver from "s3rver";
 import { S3Store } from "../src/store/s3.ts";
+import { loraFile, sha256 } from "./character-files.ts";
 import { type Harness, startHarness } from "./harness.ts";
 
 let server: S3rver;
@@ -52,6 +53,20 @@ describe("a bucket", () => {
     expect((await store.digest(key))?.bytes).toBe(200);
     const part = await store.get(key, { start: 5, end: 9 });
     expect(await new Response(part?.body).text()).toBe("56789");
+  });
+
+  test("keeps copies of files, one after the other", async () => {
+    const files = ["a", "b", "c"].map((name) => join(folder, `file-${name}`));
+    for (const file of files) await writeFile(file, file.repeat(1000));
+    const keys = files.map((_, i) => `assets/acme/${i}`);
+    await Promise.all(files.map((file, i) => store.putFile(keys[i] ?? "", file, "application/octet-stream")));
+    for (const [i, file] of files.entries())
+      expect((await store.head(keys[i] ?? ""))?.bytes).toBe(1000 * file.length);
+    await expect(store.putFile("assets/acme/d", join(folder, "none"), "x/y")).rejects.toThrow("ENOENT");
+    await store.putFile("assets/acme/e", files[0] ?? "", "application/octet-stream");
+    await store.deletePrefix("assets/acme/1");
+    expect(await store.head("assets/acme/1")).toBeUndefined();
+    expect(await store.head("assets/acme/0")).toBeDefined();
   });
 
   test("signs GETs", async () => {
@@ -104,8 +119,17 @@ test("a render whose results go to the bucket", async () => {
       S3_SECRET_ACCESS_KEY: keys.secretAccessKey,
     },
   });
-  const { body } = await h.call("POST", "/v1/renders", { prompt: "temo waves" });
+  const form = new FormData();
+  form.append("name", "nana");
+  form.append("lora", new Blob([new Uint8Array(loraFile())]), "nana.safetensors");
+  const registered = await fetch(`${h.url}/v1/characters`, { method: "POST", body: form });
+  expect((await registered.json()).name).toBe("nana");
+  const { body } = await h.call("POST", "/v1/renders", { prompt: "nana waves", characters: ["nana"] });
   const done = await h.finished(body.id);
+  const [asset] = h.node.runs[0]?.request.assets ?? [];
+  expect(asset?.get_url.startsWith(endpoint)).toBe(true);
+  const fetched = new Uint8Array(await (await fetch(asset?.get_url ?? "")).arrayBuffer());
+  expect(sha256(fetched)).toBe(asset?.sha256 ?? "");
   expect(done.status).toBe("succeeded");
   const clip = done.results.find(({ name }) => name === "clip.mp4");
   expect(clip?.url.startsWith(endpoint)).toBe(true);

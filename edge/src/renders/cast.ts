@@ -15,7 +15,7 @@ export async function castOf(
   tenant: string,
   request: RenderRequest,
 ): Promise<RegisteredCharacter[]> {
-  checkLoraUrls(services, request);
+  checkUrls(services, request);
   const views = await services.characters.of(tenant);
   if (views.length === 0 && !request.registered?.length) return [];
   const given = request.registered ?? [];
@@ -41,7 +41,10 @@ async function checkFiles(
     }
 }
 
-function checkLoraUrls({ config }: Services, request: RenderRequest): void {
+/** Nodes fetch these; what their guard would refuse in any case is refused here. */
+function checkUrls({ config }: Services, request: RenderRequest): void {
+  for (const [index, { audio_url: url }] of (request.speech?.voices ?? []).entries())
+    checkWebhookUrl(url, config.fetchAllow, `#/speech/voices/${index}/audio_url`);
   const lists = { "#/loras": request.loras, "#/clip/loras": request.clip?.loras };
   for (const [pointer, list] of Object.entries(lists))
     for (const [index, { url }] of (list ?? []).entries())
