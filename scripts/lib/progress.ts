@@ -71,8 +71,12 @@ export async function followWithBar(client: EdgeClient, id: string, signal?: Abo
 function show(bar: SingleBar, { type, data }: RenderEvent): void {
   if (type !== "progress") return;
   const { stage, fraction, step, steps, eta_seconds: eta } = data;
+  const { speech_seconds: spoken, speech_seconds_expected: expected } = data;
   const detail = [
     stage === "denoise" ? `step ${step}/${steps}` : "",
+    typeof spoken === "number"
+      ? `${spoken.toFixed(1)} of about ${Number(expected).toFixed(1)} s of speech`
+      : "",
     typeof eta === "number" && eta >= 1 ? `${Math.ceil(eta)} s left` : "",
   ];
   bar.update(Math.floor(Number(fraction) * 100), {
