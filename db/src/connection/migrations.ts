@@ -8,6 +8,7 @@ import postgres0004 from "../../migrations/postgres/0004_nodes_and_characters.sq
 import postgres0005 from "../../migrations/postgres/0005_characters_and_assets.sql" with { type: "text" };
 import postgres0006 from "../../migrations/postgres/0006_storyboards.sql" with { type: "text" };
 import postgres0007 from "../../migrations/postgres/0007_speech_parts.sql" with { type: "text" };
+import postgres0008 from "../../migrations/postgres/0008_shares_of_keys.sql" with { type: "text" };
 import sqlite0001 from "../../migrations/sqlite/0001_jobs.sql" with { type: "text" };
 import sqlite0002 from "../../migrations/sqlite/0002_keys_and_usage.sql" with { type: "text" };
 import sqlite0003 from "../../migrations/sqlite/0003_webhooks.sql" with { type: "text" };
@@ -15,6 +16,7 @@ import sqlite0004 from "../../migrations/sqlite/0004_nodes_and_characters.sql" w
 import sqlite0005 from "../../migrations/sqlite/0005_characters_and_assets.sql" with { type: "text" };
 import sqlite0006 from "../../migrations/sqlite/0006_storyboards.sql" with { type: "text" };
 import sqlite0007 from "../../migrations/sqlite/0007_speech_parts.sql" with { type: "text" };
+import sqlite0008 from "../../migrations/sqlite/0008_shares_of_keys.sql" with { type: "text" };
 import { VerbError } from "../errors.ts";
 
 const MIGRATIONS = {
@@ -26,6 +28,7 @@ const MIGRATIONS = {
     ["0005_characters_and_assets", sqlite0005],
     ["0006_storyboards", sqlite0006],
     ["0007_speech_parts", sqlite0007],
+    ["0008_shares_of_keys", sqlite0008],
   ],
   postgres: [
     ["0001_jobs", postgres0001],
@@ -35,6 +38,7 @@ const MIGRATIONS = {
     ["0005_characters_and_assets", postgres0005],
     ["0006_storyboards", postgres0006],
     ["0007_speech_parts", postgres0007],
+    ["0008_shares_of_keys", postgres0008],
   ],
 } as const;
 

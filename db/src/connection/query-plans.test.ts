@@ -16,7 +16,7 @@ const QUERIES = [
   ],
   [
     "fair share",
-    "select share from jobs where status = 'queued' and tenant = 'a' and priority = 1 order by share desc",
+    "select share from jobs where status = 'queued' and coalesce(key_id, tenant) = 'a' and priority = 1 order by share desc",
     "jobs_share",
   ],
   [

@@ -36,20 +36,21 @@ with given as materialized (
   where idempotency_key is not null order by idempotency_key
   on conflict do nothing returning job_id
 ), won as materialized (
-  select *, row_number() over (partition by tenant, priority order by turn_in) as turn from given
+  select *, coalesce(key_id, tenant) as payer,
+    row_number() over (partition by coalesce(key_id, tenant), priority order by turn_in) as turn from given
   where idempotency_key is null or id in (select job_id from claimed)
 ), lanes as materialized (
-  select tenant, priority, greatest(0,
+  select payer, priority, greatest(0,
     (select share from queue_clock where queue_clock.priority = lane.priority),
-    (select share from jobs where status = 'queued' and jobs.tenant = lane.tenant
+    (select share from jobs where status = 'queued' and coalesce(jobs.key_id, jobs.tenant) = lane.payer
       and jobs.priority = lane.priority order by share desc limit 1)) as base
-  from (select distinct tenant, priority from won) as lane
+  from (select distinct payer, priority from won) as lane
 ), hooks as materialized (
   select *, row_number() over (partition by tenant order by created_at, id) - 1 as position from webhooks
-  where enabled and tenant in (select tenant from lanes)
+  where enabled and tenant in (select tenant from won)
 ), made as (
   insert into jobs (${COLUMNS.map(([, { name }]) => `"${name}"`).join(", ")})
-  select ${COLUMNS.map(expressionOf).join(", ")} from won join lanes using (tenant, priority)
+  select ${COLUMNS.map(expressionOf).join(", ")} from won join lanes using (payer, priority)
   returning id, share, webhooks
 ), told as (
   insert into job_webhooks (job_id, position, webhook_id, url, sealed_secret, style, events)

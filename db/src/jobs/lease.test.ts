@@ -5,6 +5,7 @@ import {
   beginCommit,
   commit,
   confirmCancel,
+  enqueueMany,
   fail,
   getJob,
   lease,
@@ -82,6 +83,28 @@ onEachDatabase("lease", (backend) => {
     expect(turns.slice(0, 6).filter((tenant) => tenant === "small").length).toBe(3);
     expect(turns.slice(0, 6).filter((tenant) => tenant === "big").length).toBe(3);
     expect(turns[6]).toBe("big");
+  });
+
+  test("so do keys of one tenant; what came without a key takes the tenant's turn", async () => {
+    const db = await backend.open();
+    for (let i = 0; i < 6; i++) await put(db, { keyId: "key_big" });
+    await lease(db, { ...take, count: 1 });
+    for (let i = 0; i < 2; i++) await put(db, { keyId: "key_small" });
+    for (let i = 0; i < 2; i++) await put(db);
+    const turns = (await lease(db, { ...take, count: 6 })).map(({ keyId }) => keyId);
+    expect(turns.toSorted()).toEqual(["key_big", "key_big", "key_small", "key_small", null, null].toSorted());
+  });
+
+  test("many that come at once take turns all the same", async () => {
+    const db = await backend.open();
+    const inputs = [..."aaaaaaaabb"].map((key) => ({
+      tenant: "acme",
+      spec: speechSpec(),
+      keyId: `key_${key}`,
+    }));
+    await enqueueMany(db, inputs);
+    const turns = (await lease(db, { ...take, count: 4 })).map(({ keyId }) => keyId);
+    expect(turns.toSorted()).toEqual(["key_a", "key_a", "key_b", "key_b"]);
   });
 
   test("a tenant that was idle has saved up nothing", async () => {
