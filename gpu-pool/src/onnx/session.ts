@@ -4,6 +4,7 @@ import { largestTensor, MAX_CUDA_ELEMENTS } from "../graphs/builder/largest-tens
 import type { DType, OnnxModel, Value } from "../graphs/builder/types.ts";
 import { toHalfArray } from "../weights/float16.ts";
 import { installModel } from "./model-cache.ts";
+import { loadNativeOps } from "./native-ops.ts";
 import { loadRuntime } from "./runtime.ts";
 
 export interface SessionOptions {
@@ -12,6 +13,8 @@ export interface SessionOptions {
   /** `cuda` needs the CUDA provider's libraries; default `cpu`. */
   readonly provider?: "cpu" | "cuda";
   readonly deviceId?: number;
+  /** More options of the CUDA provider; they need the own operators' library (native-ops.ts) and are left out without. */
+  readonly cudaOptions?: Readonly<Record<string, string>>;
   /** Write a Chrome trace of every operator to this file prefix. */
   readonly profilePrefix?: string;
   /** ORT session configuration entries, e.g. `{ "session.intra_op.allow_spinning": "0" }`. */
@@ -182,6 +185,7 @@ export async function createSession(
 ): Promise<Session> {
   const path = await installModel(model, cacheDir);
   const runtime = loadRuntime();
+  if (options.provider === "cuda") loadNativeOps()?.setProviderOptions(options.cudaOptions ?? {});
   const session = await runtime.create(path, {
     executionProviders:
       options.provider === "cuda" ? [{ name: "cuda", deviceId: options.deviceId ?? 0 }] : ["cpu"],

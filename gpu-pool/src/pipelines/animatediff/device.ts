@@ -1,14 +1,27 @@
 import { cpuTarget } from "../../graphs/target/cpu.ts";
 import { type CudaOptions, cudaTarget } from "../../graphs/target/cuda.ts";
+import { NATIVE_PARTS, type NativePart } from "../../graphs/target/native-kernels.ts";
 import type { Target } from "../../graphs/target/target.ts";
+import { loadNativeOps } from "../../onnx/native-ops.ts";
 import type { SessionOptions } from "../../onnx/session.ts";
 import type { LoadOptions } from "./types.ts";
 
-/** Operator choices for a device. `cuda` holds what depends on the size of the clip. */
-export function targetOf({ device, deterministic }: LoadOptions, cuda: CudaOptions = {}): Target {
-  return device === "cuda" ? cudaTarget({ ...cuda, deterministic }) : cpuTarget;
+/** What the own operators compute: everything they can where their library was built. */
+export function nativeParts(): readonly NativePart[] {
+  return loadNativeOps() ? NATIVE_PARTS : [];
 }
 
-export function sessionOptions({ device, threads }: LoadOptions): SessionOptions {
-  return { provider: device, intraOpThreads: threads || undefined };
+/** Operator choices for a device. `cuda` holds what depends on the size of the clip. */
+export function targetOf({ device, deterministic }: LoadOptions, cuda: CudaOptions = {}): Target {
+  return device === "cuda" ? cudaTarget({ ...cuda, deterministic, native: nativeParts() }) : cpuTarget;
+}
+
+export function sessionOptions({ device, threads, smallMemory, deterministic }: LoadOptions): SessionOptions {
+  const cudaOptions = {
+    // An arena that grows in powers of two keeps gigabytes that nobody uses.
+    ...(smallMemory ? { arena_extend_strategy: "kSameAsRequested" } : {}),
+    // The default search takes what was fastest this time.
+    ...(deterministic ? { cudnn_conv_algo_search: "HEURISTIC" } : {}),
+  };
+  return { provider: device, intraOpThreads: threads || undefined, cudaOptions };
 }
