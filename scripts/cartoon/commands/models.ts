@@ -1,4 +1,6 @@
 import { rm } from "node:fs/promises";
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
 import { listPacks, loadPack, PACK_SOURCES, type Pack, parseNodeEnv, pullPack } from "@cartoon/gpu-pool";
 import { defineCommand } from "citty";
 import { Presets, SingleBar } from "cli-progress";
@@ -69,6 +71,11 @@ const pull = defineCommand({
       description: "The hub, or a mirror of it",
       default: process.env.HF_ENDPOINT || "https://huggingface.co",
     },
+    from: {
+      type: "string",
+      description:
+        "Folder with the repositories instead (OWNER/NAME, or a Hugging Face cache): without a network",
+    },
     to: { type: "string", description: "Folder that holds packs", default: pulledPacks(defaultDataDir) },
   },
   async run({ args }) {
@@ -92,7 +99,10 @@ const pull = defineCommand({
     try {
       const pack = await pullPack(source, {
         root: args.to,
-        hub: { url: args.hub, token: process.env.HF_TOKEN },
+        hub: {
+          url: args.from ? pathToFileURL(resolve(args.from)).href : args.hub,
+          token: process.env.HF_TOKEN,
+        },
         signal,
         onProgress: ({ bytes, total, file }) =>
           bar.update(Math.floor((1000 * bytes) / total), { done: size(bytes), all: size(total), file }),

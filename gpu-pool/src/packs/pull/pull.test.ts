@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { lstat, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { loadPack } from "../pack.ts";
 import { PACK_SOURCES, type PackSource, pullPack } from "./index.ts";
 import { planComponent } from "./plan.ts";
@@ -152,6 +153,38 @@ test("a file that was changed on this machine is fetched anew", async () => {
   const pack = await pullPack(source, options());
   await loadPack(pack.folder, { verify: true });
 });
+
+test("every source is pinned to a commit", () => {
+  for (const { components } of Object.values(PACK_SOURCES))
+    for (const { repo, revision } of components)
+      expect([repo, revision]).toEqual([repo, expect.stringMatching(/^[0-9a-f]{40}$/)]);
+});
+
+test.each(["a folder of repositories", "a Hugging Face cache"])(
+  "without a network, from %s",
+  async (kind) => {
+    const folder = join(root, kind);
+    const revision = kind.includes("cache") ? COMMIT : "main";
+    const home = kind.includes("cache") ? `models--maker--voice/snapshots/${COMMIT}` : "maker/voice";
+    for (const [name, bytes] of Object.entries(files)) {
+      const path = join(folder, home, name);
+      await mkdir(dirname(path), { recursive: true });
+      if (kind.includes("cache")) {
+        const blob = join(folder, `blob-${sha("sha1", bytes)}`);
+        await writeFile(blob, bytes);
+        await symlink(blob, path);
+      } else await writeFile(path, bytes);
+    }
+    const components = source.components.map((component) => ({ ...component, revision }));
+    const hub = { url: pathToFileURL(folder).href };
+    const pack = await pullPack({ ...source, components }, { root, hub });
+    await loadPack(pack.folder, { verify: true });
+    expect((await lstat(join(pack.folder, "dac/model.safetensors"))).isSymbolicLink()).toBe(false);
+    expect(requests).toEqual([]);
+    const elsewhere = { url: pathToFileURL(join(root, "nothing")).href };
+    await expect(pullPack(source, { root, hub: elsewhere })).rejects.toThrow("maker/voice: neither");
+  },
+);
 
 test("a repository without a wanted file is named with it", () => {
   const [unet] = sdxl.components;

@@ -64,20 +64,31 @@ const SDXL = [
   "462165984030d82259a11f4367a4eed129e94a7b",
 ] as const;
 const SDXL_VAE = ["madebyollin/sdxl-vae-fp16-fix", "207b116dae70ace3637169f1ddd2434b91b3a8cd"] as const;
-const SD15 = ["stable-diffusion-v1-5/stable-diffusion-v1-5", "main"] as const;
+const SD15 = [
+  "stable-diffusion-v1-5/stable-diffusion-v1-5",
+  "451f4fe16113bff5a5d2269ed5ad43b0592e9a14",
+] as const;
+const SDXL_MOTION = [
+  "guoyww/animatediff-motion-adapter-sdxl-beta",
+  "26c864717b4d4b002bb48ae6c9d6bb431548c6cb",
+] as const;
+const SD15_MOTION = [
+  "guoyww/animatediff-motion-adapter-v1-5-2",
+  "6167b88ffe39b4441fdf2113e77b99a6f56b7906",
+] as const;
 
 const VOICE_SOURCES: ComponentSource[] = [
   {
     component: "dia",
     repo: "nari-labs/Dia-1.6B-0626",
-    revision: "main",
+    revision: "ef2795fcc29c5abe6ffc91fd33808588b49bbc66",
     files: same("config.json", "generation_config.json"),
     all: /^model[^/]*\.safetensors$/,
   },
   {
     component: "dac",
     repo: "descript/dac_44khz",
-    revision: "main",
+    revision: "c1bc521685adf9cfe247bc39a5ca58917eda1ac4",
     files: same("config.json", "model.safetensors"),
   },
 ];
@@ -164,7 +175,7 @@ export const PACK_SOURCES: Readonly<Record<string, PackSource>> = {
     },
     components: [
       model("unet", ...SDXL, DIFFUSION),
-      model("motion_adapter", "guoyww/animatediff-motion-adapter-sdxl-beta", "main", DIFFUSION, ""),
+      model("motion_adapter", ...SDXL_MOTION, DIFFUSION, ""),
       model("vae", ...SDXL_VAE, DIFFUSION, ""),
       model("text_encoder", ...SDXL, "model.safetensors"),
       model("text_encoder_2", ...SDXL, "model.safetensors"),
@@ -202,7 +213,7 @@ export const PACK_SOURCES: Readonly<Record<string, PackSource>> = {
     },
     components: [
       model("unet", ...SD15, DIFFUSION),
-      model("motion_adapter", "guoyww/animatediff-motion-adapter-v1-5-2", "main", DIFFUSION, ""),
+      model("motion_adapter", ...SD15_MOTION, DIFFUSION, ""),
       model("vae", ...SD15, DIFFUSION),
       model("text_encoder", ...SD15, "model.safetensors"),
       tokenizer("tokenizer", ...SD15),
