@@ -88,7 +88,8 @@ export async function makeChunks(
       const heard = await hear(context, attempt, again, false);
       if (isBetter(heard.failures, best.failures)) [best, chunk] = [heard, attempt];
     }
-    const { samples, tokens, failures } = await hear(context, chunk, best.tokens, true);
+    const kept = best.samples ? best : await hear(context, chunk, best.tokens, true);
+    const { samples = new Float32Array(0), tokens, failures } = kept;
     const alignment = await alignmentOf(context, chunk, tokens);
     made.push({
       samples,
@@ -192,7 +193,8 @@ interface Tokens {
 
 interface Heard {
   readonly tokens: Tokens;
-  readonly samples: Float32Array;
+  /** Absent where the tokens were enough to tell that it went wrong. */
+  readonly samples?: Float32Array;
   readonly failures: readonly SpeechFailure[];
 }
 
@@ -241,7 +243,7 @@ async function hear(
   if (!tokens) throw new Error("a chunk was not made");
   const { frameRate, sampleRate } = settings;
   const failures = tokenFailures({ ...tokens, frameRate, expectedSeconds: chunk.seconds });
-  if (failures.length > 0 && !keep) return { tokens, samples: new Float32Array(0), failures };
+  if (failures.length > 0 && !keep) return { tokens, failures };
   const started = performance.now();
   const samples = withoutStrayEnd(await decodeCodes(dac, tokens.codes, signal), sampleRate);
   clock.codecSeconds += (performance.now() - started) / 1000;
