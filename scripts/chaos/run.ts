@@ -40,7 +40,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const world = await World.start(options);
   try {
     const undisturbed = await Promise.all(
-      Array.from({ length: Math.min(KINDS, jobs) }, (_, kind) =>
+      Array.from({ length: Math.min(KINDS + 1, jobs) }, (_, kind) =>
         submit(world.url, crypto.randomUUID(), kind),
       ),
     );
