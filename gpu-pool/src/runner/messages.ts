@@ -20,6 +20,8 @@ export interface RunnerSetup {
   cacheDir: string;
   /** CUDA libraries beside those of the system, in `lib`. */
   cudaDir?: string;
+  /** How the picture models compute attention on this card; absent is the usual way. */
+  attention?: string;
   /** Every job bit-stable, whether it asks for that or not. */
   deterministic?: boolean;
   /** Whether the picture models spare memory: as the free memory of the GPU tells, or always or never. */

@@ -14,9 +14,11 @@ import { choosePack, listPacks, type Pack, type PackListing, substituteFor } fro
 import { openSigner } from "../provenance/open-signer.ts";
 import type { Device, Part, RunnerSetup } from "../runner/messages.ts";
 import { Attempt, type AttemptEvent, type NodeFacts } from "./attempt.ts";
+import { attentionOf } from "./attention.ts";
 import { JoinAttempt } from "./join/join-attempt.ts";
 import { Pool } from "./pool.ts";
 import { Refused } from "./refused.ts";
+import { deviceEnv, visibleGpu } from "./runner-process.ts";
 import type { Slot } from "./slot.ts";
 import { SpecError, specFromWire } from "./spec-from-wire.ts";
 import { AttemptStopped, type StopKind } from "./stop.ts";
@@ -73,7 +75,9 @@ export class Node {
       }),
     };
     const folders = [first, ...others].map((pack) => pack.folder);
-    const slots = env.CARTOON_DEVICES.map((device) => runnersOf(device, folders, env));
+    const slots: RunnerSetup[][] = [];
+    // One after the other: equal cards are measured once.
+    for (const device of env.CARTOON_DEVICES) slots.push(await runnersOf(device, folders, env));
     return new Node(facts, listing, env.CARTOON_PACK, new Pool(facts.id, slots));
   }
 
@@ -120,6 +124,7 @@ export class Node {
       ...{ node: this.facts, request, spec, pack, warnings, slot, emit },
       substitute: substituteFor(this.#listing, pack),
       onDraw: () => this.pool.usage.drawsWith(slot, pack.manifest.name, spec.clip?.characters ?? []),
+      gpuMemory: () => this.pool.usage.memoryOf(slot.device),
       signal: abort.signal,
     };
     const { join } = spec;
@@ -216,12 +221,15 @@ function sharesJobs({ CARTOON_SHARE_JOBS: wish, CARTOON_DEVICES: devices }: Node
 }
 
 /** One runner for a device, or two: on a GPU, voice and picture are made at the same time. */
-function runnersOf(device: Device, packs: string[], env: NodeEnv): RunnerSetup[] {
+async function runnersOf(device: Device, packs: string[], env: NodeEnv): Promise<RunnerSetup[]> {
   const { CARTOON_VOICE_PROCESS: wish, CARTOON_THREADS: threads, CARTOON_CACHE_DIR: cacheDir } = env;
   const apart = wish === "auto" ? device.kind === "cuda" : wish === "own";
   const parts: Part[][] = apart ? [["picture"], ["voice"]] : [["picture", "voice"]];
   const { CARTOON_DETERMINISTIC: deterministic, CARTOON_MEMORY: memory, CARTOON_CUDA_DIR: cudaDir } = env;
-  const setup = { packs, device, threads, cacheDir, cudaDir, deterministic, memory };
+  const gpu = device.kind === "cuda" ? visibleGpu(device.index) : "";
+  const measured = { ...process.env, ...deviceEnv({ device, parts: ["picture"], cudaDir }) };
+  const attention = await attentionOf(device, gpu, cacheDir, measured);
+  const setup = { packs, device, threads, cacheDir, cudaDir, attention, deterministic, memory };
   return parts.map((part) => ({ parts: part, ...setup }));
 }
 

@@ -9,6 +9,7 @@ import type {
   Spent,
   ToRunner,
 } from "../runner/messages.ts";
+import { ATTENTION } from "./attention.ts";
 import { isSharing, type SharingEvent } from "./partnership.ts";
 
 const ENTRY = fileURLToPath(new URL("../runner/main.ts", import.meta.url));
@@ -26,18 +27,23 @@ export class RunnerLost extends Error {
 }
 
 /** The one GPU that the runner sees is its first; a voice's ever new lengths make cuDNN attention plan anew each time. */
-function deviceEnv({ device, parts, cudaDir }: RunnerSetup): Record<string, string> {
+export function deviceEnv({
+  device,
+  parts,
+  cudaDir,
+  attention = "",
+}: Pick<RunnerSetup, "device" | "parts" | "cudaDir" | "attention">): Record<string, string> {
   if (device.kind === "cpu") return {};
   const libraries = [cudaDir && join(cudaDir, "lib"), process.env.LD_LIBRARY_PATH].filter(Boolean);
   return {
     LD_LIBRARY_PATH: libraries.join(delimiter),
     CUDA_VISIBLE_DEVICES: visibleGpu(device.index),
-    ...(parts.includes("picture") ? {} : { ORT_ENABLE_CUDNN_FLASH_ATTENTION: "0" }),
+    ...(parts.includes("picture") ? ATTENTION[attention] : ATTENTION.flash),
   };
 }
 
 /** GPUs are counted among those that the node itself is allowed to see. */
-function visibleGpu(index: number): string {
+export function visibleGpu(index: number): string {
   const allowed = process.env.CUDA_VISIBLE_DEVICES?.split(",").filter(Boolean);
   return allowed?.[index] ?? String(index);
 }

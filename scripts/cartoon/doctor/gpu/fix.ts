@@ -12,7 +12,7 @@ export async function* fixGpu(
 ): AsyncGenerator<Finding> {
   if (process.platform !== "linux" || process.arch !== "x64") {
     const detail = `the CUDA provider is for 64-bit Linux on x86, not ${process.platform} ${process.arch}`;
-    yield { name: "fix", state: "bad", detail };
+    yield { name: "fix", state: "note", detail };
     return;
   }
   const bar = new SingleBar(
