@@ -108,7 +108,8 @@ export class Models {
     try {
       return await loadAnimateDiff(pack, options);
     } catch (error) {
-      if (!isOutOfMemory(error)) this.#broken.set(pack, error);
+      // The larger graph is a wish of one job: without it the pack may still be of use.
+      if (!isOutOfMemory(error) && !convolutions) this.#broken.set(pack, error);
       throw error;
     }
   }
