@@ -1,6 +1,6 @@
 import type { WeightSet } from "../weights/weight-set.ts";
 import { resnetBlock } from "./blocks/resnet.ts";
-import { type Dim, GraphBuilder, type OnnxModel, op } from "./builder/index.ts";
+import { type Dim, GraphBuilder, type OnnxModel, op, type Value } from "./builder/index.ts";
 import { type AutoencoderConfig, vaeScale } from "./config/vae.ts";
 import {
   type FeatureMap,
@@ -18,19 +18,27 @@ export interface AutoencoderOptions {
   readonly sizes?: { readonly batch: Dim; readonly height: Dim; readonly width: Dim };
 }
 
+export interface DecoderOptions extends AutoencoderOptions {
+  /** `rgb` makes finished pixels on the device: a quarter of the bytes, and no loop over them afterwards. Default `sample`. */
+  readonly output?: "sample" | "rgb";
+}
+
 const EPSILON = 1e-6;
 const SYMBOLIC = { batch: "N", height: "H", width: "W" } as const;
 
 /**
  * Decoder of diffusers' AutoencoderKL. Input `latent_sample` [N, C, h, w], already divided by the scaling
- * factor; output `sample` [N, 3, h * scale, w * scale] in about -1..1.
+ * factor; output `sample` [N, 3, h * scale, w * scale] in about -1..1. With `rgb` instead: `rgb` uint8
+ * [N, h * scale, w * scale, 3], and of the numbers it was made of `mean` [N], which is finite when all are, and
+ * `spread` [N], the largest less the smallest.
  */
 export function buildVaeDecoder({
   config,
   weights,
   target,
   sizes = SYMBOLIC,
-}: AutoencoderOptions): OnnxModel {
+  output = "sample",
+}: DecoderOptions): OnnxModel {
   const g = new GraphBuilder({ weights, dtype: target.dtype });
   const ops = target.bind(g, { lora: false });
   const latents = g.floatInput("latent_sample", [
@@ -56,8 +64,23 @@ export function buildVaeDecoder({
     stream = settledStream(ops.upsampledConv(small, `${block}.upsamplers.0.conv`, outChannels));
   }
   const pixels = head(ops, config, stream, "decoder", config.out_channels);
-  g.floatOutput("sample", ops.toImages(pixels));
+  if (output === "rgb") rgbOutputs(g, ops.toImages(pixels));
+  else g.floatOutput("sample", ops.toImages(pixels));
   return g.build("vae_decoder");
+}
+
+/** @param images [N, 3, H, W] */
+function rgbOutputs(g: GraphBuilder, images: Value): void {
+  const x = op.cast(g, images, "float32");
+  const number = (value: number) => op.scalar(g, value, x);
+  const flat = op.flatten(g, x, 1, 4);
+  const extreme = (name: "ReduceMax" | "ReduceMin") => op.reduce(g, name, flat, [1], false);
+  g.output("mean", op.reduce(g, "ReduceMean", flat, [1], false));
+  g.output("spread", op.sub(g, extreme("ReduceMax"), extreme("ReduceMin")));
+  const unit = op.add(g, op.mul(g, op.transpose(g, x, [0, 2, 3, 1]), number(0.5)), number(0.5));
+  const inside = g.node("Clip", [unit, number(0), number(1)]);
+  const level = g.node("Floor", [op.add(g, op.mul(g, inside, number(255)), number(0.5))]);
+  g.output("rgb", op.cast(g, level, "uint8"));
 }
 
 /**

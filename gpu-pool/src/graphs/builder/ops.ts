@@ -169,7 +169,7 @@ export function softmax(g: GraphBuilder, x: Value, axis = -1): Value {
 /** Reduction over `axes`, by default keeping them as size 1. */
 export function reduce(
   g: GraphBuilder,
-  op: "ReduceMean" | "ReduceSum" | "ReduceMax",
+  op: "ReduceMean" | "ReduceSum" | "ReduceMax" | "ReduceMin",
   x: Value,
   axes: readonly number[],
   keepdims = true,

@@ -15,7 +15,11 @@ export async function loadVae(
   const weights = await modelWeights(folder, "vae", options, { vaeBlocks: config.block_out_channels.length });
   const exactOptions: ModelOptions = { ...options, device: "cpu" };
   const open = (build: typeof buildVaeDecoder, where: ModelOptions) =>
-    createSession(build({ config, weights, target: targetOf(where) }), where.cacheDir, sessionOptions(where));
+    createSession(
+      build({ config, weights, target: targetOf(where), output: "rgb" }),
+      where.cacheDir,
+      sessionOptions(where),
+    );
   const decoder = await open(buildVaeDecoder, options);
   const exact = lazily(() =>
     options.device === "cpu" ? Promise.resolve(decoder) : open(buildVaeDecoder, exactOptions),
@@ -29,7 +33,10 @@ export async function loadVae(
     width: number,
   ) => {
     const input = float32(latents, [count, config.latent_channels, height, width]);
-    return floatOutput(await session.run({ latent_sample: input }), "sample");
+    const outputs = await session.run({ latent_sample: input });
+    const rgb = outputs.rgb?.data;
+    if (!(rgb instanceof Uint8Array)) throw new Error("the VAE gave no pixels");
+    return { rgb, mean: floatOutput(outputs, "mean"), spread: floatOutput(outputs, "spread") };
   };
   return {
     factor: vaeScale(config),

@@ -75,14 +75,24 @@ export interface Unet {
   predictTwo(input: UnetInput, next: NextStep): Promise<[Float32Array, Float32Array]>;
 }
 
+/** Frames as the VAE's graph finishes them, and what tells a damaged one. */
+export interface DecodedFrames {
+  /** [count, H, W, 3] */
+  rgb: Uint8Array;
+  /** Mean of each frame's numbers: not finite when one of them is not. */
+  mean: Float32Array;
+  /** The largest number of each frame less the smallest. */
+  spread: Float32Array;
+}
+
 export interface Vae {
   /** Pixels per latent, on each side. */
   readonly factor: number;
   readonly scalingFactor: number;
-  /** @param latents unscaled [count, channels, height, width]; @returns [count, 3, H, W], about −1 to 1 */
-  decode(latents: Float32Array, count: number, height: number, width: number): Promise<Float32Array>;
+  /** @param latents unscaled [count, channels, height, width] */
+  decode(latents: Float32Array, count: number, height: number, width: number): Promise<DecodedFrames>;
   /** The same in float32 on the CPU, for frames that half precision spoiled. */
-  decodeExact(latents: Float32Array, count: number, height: number, width: number): Promise<Float32Array>;
+  decodeExact(latents: Float32Array, count: number, height: number, width: number): Promise<DecodedFrames>;
   /** @param pixels [1, 3, H, W], −1 to 1; @returns the mean latents, unscaled */
   encode(pixels: Float32Array, height: number, width: number): Promise<Float32Array>;
 }
