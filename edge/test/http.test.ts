@@ -130,10 +130,14 @@ describe("many renders", () => {
 });
 
 test("estimates come from measured history, deadlines are checked against them", async () => {
+  const script = h.node.script;
+  h.node.script = playThrough({ gpuMemory: 9_876_543_210 });
   const { body } = await post({ prompt: "felfel runs" });
   await h.finished(body.id);
+  h.node.script = script;
   const estimate = (await h.call("POST", "/v1/estimate", render)).body;
   expect(estimate.finishes_in_seconds).toBeGreaterThan(0);
+  expect(estimate).toMatchObject({ position: 0, vram_bytes: 9_876_543_210 });
   expect((await h.call("GET", `/v1/renders/${body.id}/estimate`)).body.position).toBe(0);
   const big = { ...render, clip: { width: 2048, height: 2048, num_frames: 1024, num_inference_steps: 200 } };
   expect((await post({ ...big, deadline_seconds: 1 })).body.code).toBe("deadline_unreachable");

@@ -93,7 +93,8 @@ export class ScriptedRun {
 
 export type Script = (run: ScriptedRun) => Promise<void>;
 
-const receipt = (done: number, total: number) => ({
+const receipt = (done: number, total: number, gpuMemory = 0) => ({
+  gpu_memory_bytes: gpuMemory,
   steps_done: done,
   steps_total: total,
   device_seconds: done * 0.1,
@@ -109,6 +110,7 @@ export const playThrough =
     options: {
       steps?: number;
       stepMs?: number;
+      gpuMemory?: number;
       speechParts?: Uint8Array[];
       meanwhile?: Promise<unknown>;
     } = {},
@@ -146,7 +148,7 @@ export const playThrough =
     const artefacts = [];
     for (const { name } of run.request.uploads)
       artefacts.push(await run.upload(name, contentOf(name, run.request)));
-    run.send({ succeeded: { artefacts, receipt: receipt(steps, steps) } });
+    run.send({ succeeded: { artefacts, receipt: receipt(steps, steps, options.gpuMemory) } });
     run.end();
   };
 

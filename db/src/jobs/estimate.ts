@@ -7,6 +7,9 @@ import { type JobRow, PRIORITIES, type Priority } from "./job.ts";
 /** Successful jobs that the pace is measured from: the newest ones, so that a faster node soon shows. */
 const HISTORY = 50;
 
+/** Of these, how many of the most similar size tell how much memory a job needs. */
+const SIMILAR = 5;
+
 /** A look at a deep queue goes no further than this many jobs. */
 const COUNTED = 5_000;
 
@@ -18,6 +21,8 @@ export interface QueueEstimate {
   finishesInSeconds: number | null;
   /** Measured device seconds per unit of `work`. */
   secondsPerWork: number | null;
+  /** Most memory of a GPU that the jobs of the most similar size had in use; `null` while none ran on a GPU. */
+  gpuMemoryBytes: number | null;
 }
 
 /**
@@ -35,7 +40,7 @@ export function estimateJob(
   return db.read(function* (tx): Verb<QueueEstimate> {
     const { jobs } = tx.t;
     const job = yield* findJob(tx, reader, id);
-    const pace = yield* measuredPace(tx, job.pack);
+    const pace = yield* measured(tx, job);
     if (job.status !== "queued")
       return estimate({ jobs: 0, work: 0 }, 0, job.work * (1 - job.progress), pace, permits);
     const higher = gt(jobs.priority, job.priority);
@@ -53,7 +58,7 @@ export function estimateNew(
 ): Promise<QueueEstimate> {
   return db.read(function* (tx): Verb<QueueEstimate> {
     const atLeast = sql`${tx.t.jobs.priority} >= ${PRIORITIES.indexOf(job.priority ?? "normal")}`;
-    const pace = yield* measuredPace(tx, job.pack);
+    const pace = yield* measured(tx, job);
     return estimate(yield* waiting(tx, [atLeast]), yield* runningWork(tx), job.work, pace, permits);
   });
 }
@@ -62,20 +67,13 @@ function estimate(
   ahead: { jobs: number; work: number },
   running: number,
   work: number,
-  pace: number | null,
+  { pace, gpuMemoryBytes }: Measured,
   permits: number,
 ): QueueEstimate {
-  const position = ahead.jobs;
-  if (pace === null || permits < 1) {
-    return { position, startsInSeconds: null, finishesInSeconds: null, secondsPerWork: pace };
-  }
+  const known = { position: ahead.jobs, secondsPerWork: pace, gpuMemoryBytes };
+  if (pace === null || permits < 1) return { ...known, startsInSeconds: null, finishesInSeconds: null };
   const startsInSeconds = ((ahead.work + running) * pace) / permits;
-  return {
-    position,
-    startsInSeconds,
-    finishesInSeconds: startsInSeconds + work * pace,
-    secondsPerWork: pace,
-  };
+  return { ...known, startsInSeconds, finishesInSeconds: startsInSeconds + work * pace };
 }
 
 /** Sums over what waits under any of the conditions, one walk along the queue's index for each. */
@@ -108,22 +106,41 @@ function* runningWork(tx: Tx): Verb<number> {
   return found?.left ?? 0;
 }
 
-/** Seconds per unit of work over the newest successes of a pack. */
-function* measuredPace(tx: Tx, pack: string): Verb<number | null> {
+interface Measured {
+  /** Seconds per unit of work. */
+  pace: number | null;
+  gpuMemoryBytes: number | null;
+}
+
+/** What the newest successes of a pack took. */
+function* measured(tx: Tx, job: { pack: string; work: number }): Verb<Measured> {
   const { jobs } = tx.t;
   const shown: { work: typeof jobs.work; receipt: typeof jobs.receipt } = {
     work: jobs.work,
     receipt: jobs.receipt,
   };
-  const measured = and(
+  const succeeded = and(
     isNotNull(jobs.completedAt),
     eq(jobs.status, "succeeded"),
-    eq(jobs.pack, pack),
+    eq(jobs.pack, job.pack),
     gt(jobs.work, 0),
   );
-  const query = tx.db.select(shown).from(jobs).where(measured).orderBy(desc(jobs.completedAt)).limit(HISTORY);
+  const query = tx.db
+    .select(shown)
+    .from(jobs)
+    .where(succeeded)
+    .orderBy(desc(jobs.completedAt))
+    .limit(HISTORY);
   const found: Pick<JobRow, "work" | "receipt">[] = yield* rows(query);
   const work = found.reduce((sum, row) => sum + row.work, 0);
   const seconds = found.reduce((sum, row) => sum + (row.receipt?.deviceSeconds ?? 0), 0);
-  return work > 0 ? seconds / work : null;
+  return { pace: work > 0 ? seconds / work : null, gpuMemoryBytes: memoryOfSimilar(found, job.work) };
+}
+
+function memoryOfSimilar(found: readonly Pick<JobRow, "work" | "receipt">[], work: number): number | null {
+  const distance = (row: { work: number }) => Math.abs(Math.log1p(row.work) - Math.log1p(work));
+  const onGpu = found.filter(({ receipt }) => (receipt?.gpuMemoryBytes ?? 0) > 0);
+  const similar = onGpu.toSorted((a, b) => distance(a) - distance(b)).slice(0, SIMILAR);
+  if (similar.length === 0) return null;
+  return Math.max(...similar.map(({ receipt }) => receipt?.gpuMemoryBytes ?? 0));
 }

@@ -120,9 +120,25 @@ onEachDatabase("reading jobs", (backend) => {
       startsInSeconds: 26,
       finishesInSeconds: 27,
       secondsPerWork: 0.5,
+      gpuMemoryBytes: null,
     });
     expect((await estimateNew(db, { pack: "toon", work: 2, priority: "high" }, 1)).position).toBe(1);
     expect((await estimateJob(db, acme, done.id, 1)).position).toBe(0);
+  });
+
+  test("GPU memory from the jobs of the most similar size, where there was a GPU", async () => {
+    const db = await backend.open();
+    const ran = async (work: number, gpuMemoryBytes?: number) => {
+      const job = await putRunning(db, { work });
+      await beginCommit(db, job, 10_000);
+      await commit(db, job, { results: [], receipt: { ...receipt(work), gpuMemoryBytes } });
+    };
+    const memory = async (work: number) => (await estimateNew(db, { pack: "toon", work }, 1)).gpuMemoryBytes;
+    await ran(10);
+    expect(await memory(10)).toBeNull();
+    for (let i = 0; i < 5; i++) await ran(10 + i, 1_000 + i);
+    for (let i = 0; i < 5; i++) await ran(1_000 + i, 9_000 + i);
+    expect([await memory(12), await memory(900), await memory(0)]).toEqual([1_004, 9_004, 1_004]);
   });
 
   test("results are kept for their time, then the job is read without them", async () => {

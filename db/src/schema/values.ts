@@ -18,6 +18,8 @@ export interface Receipt {
   stepsTotal: number;
   deviceSeconds: number;
   stages: { stage: string; seconds: number }[];
+  /** Of the GPU, in use at the end of the work; absent where there is none. */
+  gpuMemoryBytes?: number;
 }
 
 export const SCOPES = ["render", "read", "cancel", "admin"] as const;

@@ -19,6 +19,7 @@ export const toReceipt = (receipt: Receipt__Output | null | undefined): Receipt 
   stepsTotal: receipt?.steps_total ?? 0,
   deviceSeconds: receipt?.device_seconds ?? 0,
   stages: (receipt?.stages ?? []).map(({ stage, seconds }) => ({ stage, seconds })),
+  ...(receipt && receipt.gpu_memory_bytes > 0 ? { gpuMemoryBytes: receipt.gpu_memory_bytes } : {}),
 });
 
 export function receiptOf(outcome: Outcome): Receipt | null {

@@ -51,6 +51,8 @@ export interface AttemptInput {
   emit: (event: AttemptEvent) => void;
   /** The runner begins to draw. */
   onDraw: () => void;
+  /** Bytes in use of the slot's GPU. */
+  gpuMemory: () => Promise<number>;
   signal: AbortSignal;
 }
 
@@ -66,6 +68,7 @@ export class Attempt {
   #meter: ProgressMeter | undefined;
   #spent: Spent = NOTHING;
   #accepted = false;
+  #gpuMemory = 0;
   #released = false;
   /** Where `finish` finds the attempt; before and after there is nothing to show. */
   #phase: "drawing" | "delivering" | undefined;
@@ -87,7 +90,10 @@ export class Attempt {
 
   get receipt(): Receipt {
     const { stepsDone, stepsTotal, deviceSeconds, stages } = this.#spent;
-    return { steps_done: stepsDone, steps_total: stepsTotal, device_seconds: deviceSeconds, stages };
+    return {
+      ...{ steps_done: stepsDone, steps_total: stepsTotal, device_seconds: deviceSeconds, stages },
+      gpu_memory_bytes: this.#gpuMemory,
+    };
   }
 
   /** Runs to the end. Never throws: what goes wrong becomes the terminal event. The slot is given back in time. */
@@ -151,8 +157,12 @@ export class Attempt {
       .finally(() => {
         this.#phase = undefined;
       });
+    const memory = this.input.gpuMemory();
     this.#release();
     this.#spent = outcome.spent;
+    void memory.then((bytes) => {
+      this.#gpuMemory = bytes;
+    });
     signal.throwIfAborted();
     if (outcome.type === "canceled") throw new AttemptStopped("canceled");
     if (outcome.type === "failed") throw new RunFailed(outcome.code, outcome.message, outcome.retryable);

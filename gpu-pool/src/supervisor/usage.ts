@@ -76,6 +76,13 @@ export class UsageMeter {
     onSample();
   }
 
+  /** Bytes in use of a device's GPU at this moment; 0 for a CPU, and where the driver does not tell. */
+  async memoryOf(device: Device): Promise<number> {
+    if (device.kind === "cpu") return 0;
+    const [own] = ownGpus(await readGpus(), [device], process.env.CUDA_VISIBLE_DEVICES);
+    return own?.memory_used_bytes ?? 0;
+  }
+
   close(): void {
     clearInterval(this.#timer);
   }

@@ -17,6 +17,10 @@ const Estimate = z
     finishes_in_seconds: z.number().nullable(),
     device_seconds: z.number().nullable(),
     permits: z.int(),
+    vram_bytes: z.int().nullable().openapi({
+      description:
+        "Most GPU memory that the renders of the most similar size had in use; null while none ran on a GPU",
+    }),
   })
   .openapi("Estimate");
 
@@ -49,6 +53,7 @@ const toEstimate = (estimate: QueueEstimate, work: number, permits: number) => (
   finishes_in_seconds: estimate.finishesInSeconds,
   device_seconds: estimate.secondsPerWork === null ? null : estimate.secondsPerWork * work,
   permits,
+  vram_bytes: estimate.gpuMemoryBytes,
 });
 
 /** Estimates before and after submission. */
