@@ -89,10 +89,10 @@ async function render(dialogue: string, folder: string) {
   }
 }
 
-function ffmpeg(program: string, args: string[]): Buffer {
-  const done = spawnSync(program, ["-v", "error", ...args], { maxBuffer: 2 ** 30 });
+function ffmpeg(program: string, args: string[]): { stdout: Buffer; stderr: string } {
+  const done = spawnSync(program, ["-hide_banner", "-nostats", ...args], { maxBuffer: 2 ** 30 });
   if (done.status !== 0) throw new Error(`ffmpeg: ${done.stderr}`);
-  return done.stdout;
+  return { stdout: done.stdout, stderr: done.stderr.toString("utf8") };
 }
 
 interface Cue {
@@ -104,8 +104,32 @@ interface Cue {
 /** The MP4's own text track and its sound, as a player presents them. */
 async function readBack(file: string): Promise<{ cues: Cue[]; sound: Waveform }> {
   const program = await findFfmpeg({ FFMPEG_PATH: process.env.FFMPEG_PATH, PATH: process.env.PATH });
-  const vtt = ffmpeg(program, ["-i", file, "-map", "0:s", "-f", "webvtt", "-"]).toString("utf8");
-  const pcm = ffmpeg(program, ["-i", file, "-map", "0:a", "-ar", `${SAMPLE_RATE}`, "-f", "f32le", "-"]);
+  const vtt = ffmpeg(program, ["-i", file, "-map", "0:s", "-f", "webvtt", "-"]).stdout.toString("utf8");
+  const pcm = ffmpeg(program, [
+    "-i",
+    file,
+    "-map",
+    "0:a",
+    "-ar",
+    `${SAMPLE_RATE}`,
+    "-f",
+    "f32le",
+    "-",
+  ]).stdout;
+  const { stderr } = ffmpeg(program, [
+    "-i",
+    file,
+    "-map",
+    "0:a",
+    "-af",
+    "ebur128=peak=true",
+    "-f",
+    "null",
+    "-",
+  ]);
+  const summary = stderr.slice(stderr.lastIndexOf("Summary:"));
+  const measured = (label: string) => new RegExp(`${label}:\\s+(\\S+)`).exec(summary)?.[1] ?? "?";
+  console.log(`ebur128: ${measured("I")} LUFS, true peak ${measured("Peak")} dBTP`);
   const samples = new Float32Array(new Uint8Array(pcm).buffer);
   const seconds = (time: string) => time.split(":").reduce((sum, part) => sum * 60 + Number(part), 0);
   const cues = [...vtt.matchAll(/([\d:.]+) --> ([\d:.]+)[^\n]*\n(.+)/g)].map(([, start, end, text]) => ({

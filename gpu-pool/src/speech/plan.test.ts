@@ -51,6 +51,16 @@ describe("chunks", () => {
     expect(texts(lines, { ...limits, maxLines: 1 })).toEqual([["1:Hi there."], ["2:Hello."]]);
   });
 
+  test("no more turns in one go than a model speaks well, unless it would be too short", () => {
+    const turns = (text: string) =>
+      Array.from({ length: 6 }, (_, i) => (i % 2 === 0 ? line(text) : line(text, "felfel", 2)));
+    const own = { ...limits, maxSeconds: 20, maxWords: undefined, maxTurns: 4 };
+    const sizes = (lines: PlanLine[]) => planChunks(lines, own).map(({ segments }) => segments.length);
+    expect(sizes(turns("This one is long enough."))).toEqual([4, 2]);
+    expect(sizes(turns("Oh."))).toEqual([6]);
+    expect(sizes(Array.from({ length: 6 }, () => line("This one is long enough.")))).toEqual([6]);
+  });
+
   test("a third character gets the free voice, or a chunk of its own", () => {
     const own = { ...limits, sharedVoices: false };
     const lines = [line("One."), line("Two.", "zed"), line("Three.", "felfel", 2), line("Four.")];

@@ -28,6 +28,8 @@ export interface PlanLimits {
   readonly charactersPerSecond: number;
   readonly maxWords?: number;
   readonly maxLines?: number | undefined;
+  /** More turns than this only where a chunk would be too short without them. */
+  readonly maxTurns?: number | undefined;
   readonly maxBytes?: number;
   /** Characters that prefer the same voice share it; otherwise the second one gets the other voice. */
   readonly sharedVoices: boolean;
@@ -87,6 +89,9 @@ function fits(segments: readonly PlannedSegment[], limits: PlanLimits): boolean 
   if (segments.length === 1) return true;
   if (new Set(segments.map(({ line }) => line)).size > (limits.maxLines ?? Number.POSITIVE_INFINITY))
     return false;
+  const turns = segments.filter(({ voice }, i) => voice !== segments[i - 1]?.voice).length;
+  const enough = chunkSeconds(segments.slice(0, -1), limits) >= limits.minSeconds;
+  if (turns > (limits.maxTurns ?? Number.POSITIVE_INFINITY) && enough) return false;
   const words = segments.reduce((sum, { text }) => sum + text.split(" ").length + 1, 0);
   const bytes = segments.reduce((sum, { text }) => sum + byteLength(text) + 3, 0);
   return (
@@ -96,11 +101,20 @@ function fits(segments: readonly PlannedSegment[], limits: PlanLimits): boolean 
   );
 }
 
-/** A last chunk that is too short takes segments from the one before. */
+/** A last chunk that is too short takes segments from the one before, or goes into it. */
 function balanceLast(chunks: PlannedSegment[][], limits: PlanLimits): void {
   const last = chunks.at(-1);
   const before = chunks.at(-2);
   if (!last || !before) return;
+  moveToLast(before, last, limits);
+  if (chunkSeconds(last, limits) >= limits.minSeconds) return;
+  const placed = last.map((segment) => place(before, segment, limits));
+  const joined = [...before, ...placed.flatMap((segment) => segment ?? [])];
+  if (placed.includes(null) || !fits(joined, { ...limits, maxTurns: undefined })) return;
+  chunks.splice(-2, 2, joined);
+}
+
+function moveToLast(before: PlannedSegment[], last: PlannedSegment[], limits: PlanLimits): void {
   while (before.length > 1 && chunkSeconds(last, limits) < limits.minSeconds) {
     const moved = before.at(-1);
     if (!moved || chunkSeconds(before.slice(0, -1), limits) < limits.minSeconds) return;

@@ -3,6 +3,9 @@ import type { PlanLimits } from "../../speech/plan.ts";
 import type { DacModel, DiaModel } from "./model.ts";
 import type { VoicePack } from "./types.ts";
 
+/** Dia-1.6B rushes through more turns than this, and leaves some out (nari-labs/dia issues 35 and 149). */
+const MAX_TURNS = 4;
+
 /** What a pack's `voice` says, with the models' own limits. */
 export interface VoiceSettings {
   readonly frameRate: number;
@@ -32,6 +35,7 @@ export function voiceSettings(pack: VoicePack, dia: DiaModel, dac: DacModel): Vo
       minSeconds: voice.chunk_seconds.min,
       maxSeconds: voice.chunk_seconds.max,
       maxLines: voice.lines_per_chunk,
+      ...(voice.text?.normaliser === "plain" ? {} : { maxTurns: MAX_TURNS }),
       charactersPerSecond: voice.characters_per_second ?? 14,
       maxBytes: dia.config.encoder.max_position_embeddings - 8,
       ...(spaces ? { maxWords: spaces.count } : {}),
