@@ -12,7 +12,7 @@ export interface DenoiseHooks {
   /** Called before every UNet pass; throws to stop. */
   check(stepsDone: number): void;
   /** Called when the device ran out of memory; false gives up. The step is then done again. */
-  onOutOfMemory(): boolean;
+  onOutOfMemory(): Promise<boolean>;
   /**
    * `x0` is the model's present guess of the finished latents. `whole`: going on from this state later gives the
    * same bytes; it does not between two steps that were predicted together.
@@ -64,7 +64,7 @@ async function persistently<T>(hooks: DenoiseHooks, work: () => Promise<T>): Pro
     try {
       return await work();
     } catch (error) {
-      if (!isOutOfMemory(error) || !hooks.onOutOfMemory()) throw error;
+      if (!isOutOfMemory(error) || !(await hooks.onOutOfMemory())) throw error;
     }
   }
 }

@@ -52,6 +52,7 @@ export async function loadUnet(
       const { first, second } = await run(input, next);
       return [first, second];
     },
+    releaseMemory: () => unet.close(),
     close: () => unet.close(),
   };
 }

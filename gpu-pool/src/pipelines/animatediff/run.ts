@@ -123,7 +123,9 @@ export class Run {
     const predictor = this.#predictor(prompts);
     const hooks = {
       check: (done: number) => this.#check(done),
-      onOutOfMemory: () => {
+      onOutOfMemory: async () => {
+        // What the larger pass has taken is in pieces that the smaller one may not fit into.
+        await this.#parts.models.unet.releaseMemory();
         const warning = this.#memory.stepDown();
         if (warning) this.#warnings.push(warning);
         return warning !== undefined;
