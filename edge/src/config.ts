@@ -38,6 +38,8 @@ export interface EdgeConfig {
   maxQueued: number;
   maxBodyBytes: number;
   maxUploadBytes: number;
+  /** Bytes that the files of one tenant's characters may take. */
+  tenantFileBytes: number;
   /** Requests a minute for one key or address; 0 means no limit. */
   rateLimit: number;
   corsOrigins: string[];

@@ -70,6 +70,11 @@ const Variables = z.object({
     .int()
     .min(1024)
     .default(512 * 1_048_576),
+  CARTOON_TENANT_FILE_BYTES: z.coerce
+    .number()
+    .int()
+    .min(1024)
+    .default(20 * 1024 ** 3),
   CARTOON_RATE_LIMIT: z.coerce.number().int().min(0).default(0),
   CARTOON_CORS_ORIGINS: list.default(["*"]),
   CARTOON_FETCH_ALLOW: list.default([]),
@@ -205,6 +210,7 @@ export function parseEnv(env: Record<string, string | undefined>): EdgeConfig {
     maxQueued: variables.CARTOON_MAX_QUEUED,
     maxBodyBytes: variables.CARTOON_MAX_BODY_BYTES,
     maxUploadBytes: variables.CARTOON_MAX_UPLOAD_BYTES,
+    tenantFileBytes: variables.CARTOON_TENANT_FILE_BYTES,
     rateLimit: variables.CARTOON_RATE_LIMIT,
     otlpEndpoint: withoutSlash(variables.OTEL_EXPORTER_OTLP_ENDPOINT),
     corsOrigins: variables.CARTOON_CORS_ORIGINS,

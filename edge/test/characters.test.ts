@@ -198,7 +198,20 @@ describe("what is refused costs nothing else", () => {
   });
 
   test("a form that is too large is cut off, one without a boundary is not read", async () => {
-    const small = await startHarness({ env: { CARTOON_MAX_UPLOAD_BYTES: "4096" } });
+    const small = await startHarness({
+      env: { CARTOON_MAX_UPLOAD_BYTES: "4096", CARTOON_TENANT_FILE_BYTES: "1024" },
+    });
+    const room = async (name: string, value: number) => {
+      const form = new FormData();
+      form.append("name", name);
+      form.append("lora", new Blob([new Uint8Array(loraFile(value))]), "x.safetensors");
+      const answer = await fetch(`${small.url}/v1/characters`, { method: "POST", body: form });
+      return [answer.status, (await answer.json()).code];
+    };
+    expect(await room("one", 0.1)).toEqual([201, undefined]);
+    expect(await room("two", 0.1)).toEqual([201, undefined]);
+    expect(await room("three", 0.2)).toEqual([201, undefined]);
+    expect(await room("four", 0.3)).toEqual([429, "quota_exceeded"]);
     const form = new FormData();
     form.append("name", "big");
     form.append("lora", new Blob([new Uint8Array(1_000_000)]), "big.safetensors");

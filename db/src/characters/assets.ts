@@ -1,4 +1,4 @@
-import { and, eq, exists, inArray, isNull, lt, notExists, or, sql } from "drizzle-orm";
+import { and, eq, exists, inArray, isNull, lt, notExists, notInArray, or, sql, sum } from "drizzle-orm";
 import type { Database } from "../database.ts";
 import { rows, run, type Tx, type Verb } from "../verb.ts";
 
@@ -43,6 +43,24 @@ export function ownedAssets(db: Database, tenant: string, hashes: readonly strin
     const { assets } = tx.t;
     const mine = and(eq(assets.tenant, tenant), inArray(assets.sha256, [...hashes]));
     return rows<AssetRecord>(tx.db.select().from(assets).where(mine));
+  });
+}
+
+/** Bytes of a tenant's files beside those of the given hashes. */
+export function assetBytes(db: Database, tenant: string, except: readonly string[]): Promise<number> {
+  return db.read(function* (tx): Verb<number> {
+    const { assets } = tx.t;
+    const others = and(
+      eq(assets.tenant, tenant),
+      except.length > 0 ? notInArray(assets.sha256, [...except]) : undefined,
+    );
+    const found = yield* rows(
+      tx.db
+        .select({ bytes: sum(assets.bytes) })
+        .from(assets)
+        .where(others),
+    );
+    return Number(found[0]?.bytes ?? 0);
   });
 }
 

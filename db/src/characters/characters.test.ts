@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { onEachDatabase } from "../../test/contract.ts";
 import { manualClock } from "../../test/factories.ts";
 import {
+  assetBytes,
   claimAssets,
   deleteCharacter,
   getCharacter,
@@ -52,6 +53,9 @@ onEachDatabase("characters", (backend) => {
     expect(await takeReleasedAssets(db, time.now)).toEqual([]);
     await deleteCharacter(db, "acme", "nana");
     expect((await ownedAssets(db, "acme", Object.values(HASH))).length).toBe(2);
+    expect(await assetBytes(db, "acme", [])).toBe(24);
+    expect(await assetBytes(db, "acme", [HASH.lora])).toBe(12);
+    expect(await assetBytes(db, "other", [])).toBe(0);
     expect(await takeReleasedAssets(db, time.now)).toEqual([]);
     advance(10);
     expect((await takeReleasedAssets(db, time.now)).map(({ sha256 }) => sha256)).toEqual([HASH.voice]);

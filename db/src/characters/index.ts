@@ -1,4 +1,11 @@
-export { type AssetRecord, claimAssets, type NewAsset, ownedAssets, takeReleasedAssets } from "./assets.ts";
+export {
+  type AssetRecord,
+  assetBytes,
+  claimAssets,
+  type NewAsset,
+  ownedAssets,
+  takeReleasedAssets,
+} from "./assets.ts";
 export type { CharacterRecord } from "./character.ts";
 export { deleteCharacter } from "./delete.ts";
 export { getCharacter } from "./get.ts";

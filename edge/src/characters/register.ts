@@ -1,4 +1,4 @@
-import { type CharacterRecord, claimAssets, putCharacter } from "@cartoon/db";
+import { assetBytes, type CharacterRecord, claimAssets, type NewAsset, putCharacter } from "@cartoon/db";
 import { ApiError } from "../errors/table.ts";
 import type { Services } from "../services.ts";
 import { assetOf, fetchFile, fieldError, lookAtLora, lookAtVoice } from "./files.ts";
@@ -73,6 +73,7 @@ async function keep(services: Services, tenant: string, fields: CharacterFields,
     const file = files[kind];
     return file ? [{ file, asset: assetOf(tenant, kind, file) }] : [];
   });
+  await checkRoom(services, tenant, incoming);
   await claimAssets(
     db,
     tenant,
@@ -95,6 +96,21 @@ async function keep(services: Services, tenant: string, fields: CharacterFields,
     loraSha256: files.lora?.sha256 ?? null,
     voiceSha256: files.voice?.sha256 ?? null,
   });
+}
+
+/** @throws ApiError `quota_exceeded` when the tenant's files would take too much */
+async function checkRoom(
+  { db, config }: Services,
+  tenant: string,
+  incoming: readonly { asset: NewAsset }[],
+): Promise<void> {
+  const hashes = incoming.map(({ asset }) => asset.sha256);
+  const fresh = incoming.reduce((sum, { asset }) => sum + asset.bytes, 0);
+  if (fresh === 0 || (await assetBytes(db, tenant, hashes)) + fresh <= config.tenantFileBytes) return;
+  throw new ApiError(
+    "quota_exceeded",
+    `the files of your characters would take more than ${config.tenantFileBytes} bytes; those of removed ones count until they are deleted`,
+  );
 }
 
 const fileOf = ({ sha256, bytes }: IncomingFile) => ({ sha256, bytes });

@@ -47,6 +47,7 @@ export function registerCharactersPage(
     let values: Record<string, string> = {};
     try {
       checkSite(c);
+      c.env?.holdOpen?.();
       if (!isForm(c.req.header("content-type")))
         throw new ApiError("unsupported_media_type", "the form must be multipart/form-data");
       let principal: Principal | undefined;

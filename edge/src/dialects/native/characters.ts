@@ -70,6 +70,8 @@ export function registerNativeCharacters(app: App, services: Services): void {
   app.post("/v1/characters", requireScope("render"), async (c) => {
     const { tenant } = principalOf(c);
     if (services.stopping.aborted) throw new ApiError("shutting_down", "this edge is going down; try again");
+    // A large file may take its time, also one that is fetched from elsewhere.
+    c.env?.holdOpen?.();
     const kept = isForm(c.req.header("content-type"))
       ? await fromForm(services, tenant, c.req.raw)
       : await registerCharacter(services, tenant, await fieldsOfJson(c.req), {});
