@@ -1,4 +1,6 @@
 import { afterAll, expect, test } from "bun:test";
+import { join } from "node:path";
+import { getJob, openDatabase } from "@cartoon/db";
 import runpodSdk from "runpod-sdk";
 import { startHarness } from "./harness.ts";
 import { playThrough } from "./scripted-node.ts";
@@ -75,4 +77,14 @@ test("double wrapping, low priority, unknown ids, health", async () => {
     workers: { throttled: 0 },
   } as object);
   expect(await client().purgeQueue()).toMatchObject({ removed: 0, status: "completed" } as object);
+});
+
+test("the policy's limits are the job's", async () => {
+  const policy = { executionTimeout: 60_000, ttl: 120_000, lowPriority: true };
+  const { body } = await h.call("POST", "/v2/cartoon/run", { input, policy });
+  const db = await openDatabase(join(h.dataDir, "cartoon.db"));
+  const job = await getJob(db, { operator: true }, body.id);
+  await db.close();
+  expect(job).toMatchObject({ executionTimeoutMs: 60_000, priority: "low" });
+  expect((await h.call("POST", "/v2/cartoon/run", { input, policy: { ttl: 1 } })).status).toBe(400);
 });
