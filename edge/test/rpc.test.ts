@@ -98,6 +98,13 @@ describe("JobService", () => {
     expect(same?.status).toBe("succeeded");
   });
 
+  test("takes no message of more than a megabyte, and goes on", async () => {
+    const prompt = "x".repeat(1_100_000);
+    const refused = await submit({ spec: { clip: { prompt } } }).catch((error: ServiceError) => error);
+    expect(refused).toMatchObject({ code: status.RESOURCE_EXHAUSTED });
+    expect((await submit()).job?.status).toBe("queued");
+  });
+
   test("is idempotent, and cancels", async () => {
     const [one, two] = [await submit({ idempotency_key: "k" }), await submit({ idempotency_key: "k" })];
     expect(one.job?.id).toBe(two.job?.id ?? "");

@@ -1,3 +1,4 @@
+import { scanJson } from "@cartoon/protos/scan-json";
 import { createMiddleware } from "hono/factory";
 import { ApiError } from "../errors/table.ts";
 import type { AppEnv } from "../hono.ts";
@@ -11,6 +12,20 @@ export interface BodyLimits {
 }
 
 type Bytes = Uint8Array<ArrayBuffer>;
+
+/** Below this many bytes nothing can be hidden in a body. */
+const HARMLESS_BYTES = 8_192;
+const JSON_LIMITS = { depth: 64, values: 100_000 };
+
+/** A megabyte of brackets is a hundred of objects: what is too deep or too much is not parsed at all. */
+function checkJson(bytes: Bytes, type: string | null): void {
+  if (bytes.byteLength < HARMLESS_BYTES || !/json/i.test(type ?? "")) return;
+  try {
+    scanJson(bytes, JSON_LIMITS);
+  } catch (error) {
+    throw new ApiError("invalid_json", `the body is ${error instanceof Error ? error.message : "too deep"}`);
+  }
+}
 
 const tooLarge = ({ maxBytes }: BodyLimits) =>
   new ApiError("too_large", `the body is larger than ${maxBytes} bytes`);
@@ -88,6 +103,7 @@ export const bodyLimit = (limits: BodyLimits) =>
       );
     const bytes =
       typeof body === "number" ? await readDeclared(raw, body, limits) : await readStream(body, limits);
+    checkJson(bytes, raw.headers.get("content-type"));
     c.req.raw = new Request(raw.url, {
       method: raw.method,
       headers: raw.headers,
