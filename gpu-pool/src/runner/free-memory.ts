@@ -1,3 +1,4 @@
+import { askDriver } from "../supervisor/nvidia-smi.ts";
 import type { Device } from "./messages.ts";
 
 const MIB = 1024 ** 2;
@@ -9,12 +10,7 @@ const MIB = 1024 ** 2;
 export async function freeDeviceMemory(device: Device): Promise<number | undefined> {
   if (device.kind === "cpu") return undefined;
   const gpu = process.env.CUDA_VISIBLE_DEVICES?.split(",")[0] || String(device.index);
-  try {
-    const query = [`--id=${gpu}`, "--query-gpu=memory.free", "--format=csv,noheader,nounits"];
-    const child = Bun.spawn(["nvidia-smi", ...query], { stdio: ["ignore", "pipe", "ignore"] });
-    const text = (await new Response(child.stdout).text()).trim();
-    return (await child.exited) === 0 && /^\d+$/.test(text) ? Number(text) * MIB : undefined;
-  } catch {
-    return undefined;
-  }
+  const query = [`--id=${gpu}`, "--query-gpu=memory.free", "--format=csv,noheader,nounits"];
+  const text = (await askDriver(query)).trim();
+  return /^\d+$/.test(text) ? Number(text) * MIB : undefined;
 }

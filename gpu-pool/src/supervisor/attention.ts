@@ -1,10 +1,9 @@
-import { execFile } from "node:child_process";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { onnxRuntimeLibraries } from "../onnx/library-folder.ts";
 import type { Device } from "../runner/messages.ts";
+import { askDriver } from "./nvidia-smi.ts";
 
 const MEASURE = fileURLToPath(new URL("../onnx/measure-attention.ts", import.meta.url));
 const TIMEOUT_MS = 60_000;
@@ -34,10 +33,7 @@ export async function attentionOf(
 ): Promise<string | undefined> {
   if (device.kind === "cpu") return undefined;
   const query = [`--id=${gpu}`, "--query-gpu=compute_cap,name,driver_version", "--format=csv,noheader"];
-  const card = await promisify(execFile)("nvidia-smi", query, { timeout: 5_000 }).then(
-    ({ stdout }) => stdout.trim(),
-    () => "",
-  );
+  const card = (await askDriver(query)).trim();
   if (card === "" || card.startsWith(`${KNOWN_CAPABILITY},`)) return undefined;
   const key = `${card}, ONNX Runtime ${onnxRuntimeLibraries().version}`;
   return fastestAttention({ key, cacheDir, env, args: ["cuda"] });

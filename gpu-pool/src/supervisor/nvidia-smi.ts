@@ -1,5 +1,3 @@
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
 import type { GpuUsage__Output } from "@cartoon/protos/gen/GpuUsage";
 
 const TIMEOUT_MS = 5_000;
@@ -31,13 +29,21 @@ export function parseGpus(text: string): Gpu[] {
   });
 }
 
+/** What the driver's program answers; nothing where there is none, or where it does not answer in time. */
+export async function askDriver(query: readonly string[]): Promise<string> {
+  try {
+    const child = Bun.spawn(["nvidia-smi", ...query], {
+      stdio: ["ignore", "pipe", "ignore"],
+      timeout: TIMEOUT_MS,
+    });
+    const text = await new Response(child.stdout).text();
+    return (await child.exited) === 0 ? text : "";
+  } catch {
+    return "";
+  }
+}
+
 /** The GPUs of this machine; none where there is no driver, or where it does not answer. */
 export async function readGpus(): Promise<Gpu[]> {
-  try {
-    const query = [`--query-gpu=${QUERY.join(",")}`, "--format=csv,noheader,nounits"];
-    const { stdout } = await promisify(execFile)("nvidia-smi", query, { timeout: TIMEOUT_MS });
-    return parseGpus(stdout);
-  } catch {
-    return [];
-  }
+  return parseGpus(await askDriver([`--query-gpu=${QUERY.join(",")}`, "--format=csv,noheader,nounits"]));
 }
