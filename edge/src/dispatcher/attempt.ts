@@ -148,7 +148,8 @@ export class RunningAttempt {
   }
 
   #fields() {
-    return { jobId: this.job.id, attempt: this.job.attempt, fence: this.job.fence, node: this.#node.address };
+    const { id: jobId, attempt, fence, extras } = this.job;
+    return { jobId, requestId: extras.request_id, attempt, fence, node: this.#node.address };
   }
 
   async #renew(): Promise<void> {

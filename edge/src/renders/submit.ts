@@ -10,7 +10,7 @@ import type { RegisteredCharacter } from "@cartoon/protos";
 import type { Principal } from "../auth/principal.ts";
 import { ApiError } from "../errors/table.ts";
 import type { Services } from "../services.ts";
-import { currentSpan, formatTraceparent } from "../tracing/context.ts";
+import { currentRequestId, currentSpan, formatTraceparent } from "../tracing/context.ts";
 import { checkDeadline, checkQuota } from "./admission.ts";
 import { type BuiltSpec, buildSpec } from "./build-spec.ts";
 import { castOf } from "./cast.ts";
@@ -40,10 +40,11 @@ function checkDestination(services: Services, name: string | undefined): void {
   });
 }
 
-// The job outlives the request that made it, and its attempts belong to the same trace.
-function traceOf(): { traceparent?: string } {
+// The job outlives the request that made it: its attempts belong to the same trace, its log lines name the request.
+function originOf(): { traceparent?: string; request_id?: string } {
   const span = currentSpan();
-  return span ? { traceparent: formatTraceparent(span) } : {};
+  const request_id = currentRequestId();
+  return { ...(span ? { traceparent: formatTraceparent(span) } : {}), ...(request_id ? { request_id } : {}) };
 }
 
 const seconds = (value: number | undefined, otherwise: number) => Math.round((value ?? otherwise) * 1000);
@@ -74,7 +75,7 @@ export function toEnqueue(
     dialect: options.dialect,
     extras: {
       ...options.extras,
-      ...traceOf(),
+      ...originOf(),
       ...(destination === undefined ? {} : { destination }),
       ...(request.metadata ? { metadata: request.metadata } : {}),
     },

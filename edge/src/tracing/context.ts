@@ -31,10 +31,14 @@ export const childOf = (parent: SpanContext | undefined): SpanContext => ({
   sampled: parent?.sampled ?? true,
 });
 
-const storage = new AsyncLocalStorage<SpanContext>();
+const storage = new AsyncLocalStorage<{ span: SpanContext; requestId: string | undefined }>();
 
-/** Runs a function whose work belongs to this span. */
-export const withSpan = <T>(span: SpanContext, run: () => T): T => storage.run(span, run);
+/** Runs a function whose work belongs to this span and request. */
+export const withSpan = <T>(span: SpanContext, run: () => T, requestId?: string): T =>
+  storage.run({ span, requestId }, run);
 
 /** The span that the present work belongs to. */
-export const currentSpan = (): SpanContext | undefined => storage.getStore();
+export const currentSpan = (): SpanContext | undefined => storage.getStore()?.span;
+
+/** The request that the present work belongs to. */
+export const currentRequestId = (): string | undefined => storage.getStore()?.requestId;

@@ -10,7 +10,7 @@ export const traceRequests = (tracer: Tracer) =>
     const parent = parseTraceparent(c.req.header("traceparent"));
     const context = childOf(parent);
     const startMs = Date.now();
-    await withSpan(context, next);
+    await withSpan(context, next, c.get("requestId"));
     const route = matchedRoutes(c)[c.req.routeIndex]?.path ?? c.req.path;
     tracer.record({
       name: `${c.req.method} ${route}`,
