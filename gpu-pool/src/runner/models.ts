@@ -95,8 +95,23 @@ export class Models {
     const sameMode = kept?.mode.deterministic === mode.deterministic && kept.mode.memory === mode.memory;
     if (kept && sameMode && kept.convolutions === convolutions) return kept;
     await this.#releasePicture();
-    this.#picture = { pack, mode, convolutions, pipeline: await this.#load(pack, mode, convolutions) };
+    this.#picture = await this.#loadFitting(pack, mode, convolutions);
     return this.#picture;
+  }
+
+  /** Estimates may be wrong: models that do not fit are tried in the mode that spares memory. */
+  async #loadFitting(pack: Pack, mode: RunMode, convolutions: boolean): Promise<LoadedPicture> {
+    const load = async (mode: RunMode) => ({
+      ...{ pack, mode, convolutions },
+      pipeline: await this.#load(pack, mode, convolutions),
+    });
+    try {
+      return await load(mode);
+    } catch (error) {
+      const settled = mode.memory === "small" || this.#setup.memory === "full";
+      if (settled || !isOutOfMemory(error)) throw error;
+      return { ...(await load({ ...mode, memory: "small" })), tooLarge: true };
+    }
   }
 
   async #load(pack: Pack, mode: RunMode, convolutions: boolean): Promise<AnimateDiffPipeline> {
