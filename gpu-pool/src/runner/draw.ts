@@ -74,7 +74,11 @@ async function drawWith(
 ): Promise<RunnerResult> {
   const { job, spent, send, signal, finish, device, partner } = context;
   const { run } = job;
-  const { pipeline, pack, mode } = await loaded(context, name, asked);
+  const { pipeline, pack, mode, tooLarge } = await loaded(context, name, asked);
+  if (tooLarge) {
+    const rule = "the device ran out of memory while the models were loaded";
+    send({ type: "warning", run, warning: { field: "memory", given: "full", used: "small", rule } });
+  }
   const clip: ExtendedClip = job.extend && spoken ? extended(context, asked, spoken) : asked;
   const lines = clip.speaker_focus > 0 ? spoken?.lines : undefined;
   const guidancePasses = job.shared || mode.memory === "small" ? 2 : 1;

@@ -13,6 +13,8 @@ export interface LoadedPicture {
   pipeline: AnimateDiffPipeline;
   /** The UNet takes LoRAs of convolutions from requests. */
   convolutions: boolean;
+  /** The full mode was tried, and did not fit. */
+  tooLarge?: boolean;
 }
 
 export interface LoadedVoice {
