@@ -57,7 +57,8 @@ test("one trace goes from the caller's request over queue, node and stages to th
   const request = { prompt: "temo waves", webhook: { url: `http://127.0.0.1:${port}/hook` } };
   const { body } = await h.call("POST", "/v1/renders", request, headers);
   expect((await h.finished(body.id)).status).toBe("succeeded");
-  while (told.length === 0) await sleep(10);
+  const deliveries = `/v1/webhooks/deliveries?render_id=${body.id}`;
+  while ((await h.call("GET", deliveries)).body.deliveries[0]?.status !== "delivered") await sleep(10);
   const run = h.node.runs[0];
   expect(parseTraceparent(run?.request.traceparent)?.traceId).toBe(traceId);
   await h.stop();
