@@ -18,10 +18,10 @@ picture-report)
   "$python" - <<'PYTHON'
 import pathlib
 from PIL import Image
-for f in [*pathlib.Path(".").glob("sheet-*.png"), *pathlib.Path("evaluation").glob("*.png")]:
+for f in [*pathlib.Path(".").glob("sheet-*.png"), *pathlib.Path(".").glob("evaluation-*/*.png")]:
     Image.open(f).convert("RGB").save(f.with_suffix(".jpg"), quality=85)
 PYTHON
-  tar -czf "$OUT/picture-report.tgz" $(ls log.txt out.txt status.json *.mode sheet-*.jpg judge.pt evaluation/*.jpg evaluation/*.json 2>/dev/null)
+  tar -czf "$OUT/picture-report.tgz" $(ls log.txt *.out.txt status.json *.mode sheet-*.jpg judge.pt evaluation-*/*.jpg evaluation-*/*.json 2>/dev/null)
   ;;
 voice)
   exec bash "$here/voice/collect.sh" weights

@@ -5,6 +5,7 @@
 # figures. Run it again after an interruption: finished stages are skipped and the clock goes on from the first start.
 # VOICE_FROM=PACK starts from a pack's exported weights. Its codec is trained on (with discriminators from the start);
 # VOICE_CODEC=keep keeps its codes instead: only Dia goes on, and the codec's decoder is refined beside it.
+# VOICE_DIA=fresh takes only the codec from it. VOICE_GPU names the GPU; on VOICE_SIDE_GPU the decoder is refined and dev figures are made.
 # VOICE_TINY=1 runs every stage for seconds (a test of the recipe on a CPU).
 set -uo pipefail
 here=$(cd "$(dirname "$0")/voice" && pwd)
@@ -15,6 +16,11 @@ minutes=${VOICE_MINUTES:-22}
 tiny=${VOICE_TINY:-0}
 from=${VOICE_FROM:+--from $(realpath "${VOICE_FROM:-.}")}
 keep=${VOICE_CODEC:-train}
+dia_from=$from
+[ "${VOICE_DIA:-}" = fresh ] && dia_from=
+main=${VOICE_GPU:-0} side=${VOICE_SIDE_GPU:-}
+export CUDA_VISIBLE_DEVICES=$main
+aside() { CUDA_VISIBLE_DEVICES=${side:-$main} python3 "$@"; }
 if [ "$keep" = keep ] && [ -z "$from" ]; then echo "VOICE_CODEC=keep needs VOICE_FROM" >&2; exit 2; fi
 mkdir -p "$TRAIN_DIR/data"
 [ -e "$TRAIN_DIR/started" ] || date +%s > "$TRAIN_DIR/started"
@@ -53,6 +59,8 @@ if [ "$tiny" = 1 ]; then
 else
   synth="--seconds $((budget * 15 / 100)) --processes ${SYNTH_PROCESSES:-12}"; dac="--seconds $((budget * 42 / 100))"
   refine="--seconds $((budget * 25 / 100))"; dia=""; limit=40; reserve=$((budget * 12 / 100)); every=90
+  # With a GPU for the decoder's refinement the codes can be fixed earlier.
+  if [ -n "$side" ]; then dac="--seconds $((budget * 36 / 100))"; refine="--seconds $((budget * 47 / 100))"; fi
 fi
 
 if [ ! -e "$TRAIN_DIR/data/done" ]; then
@@ -74,14 +82,14 @@ if [ ! -e "$TRAIN_DIR/dia.done" ]; then
   say "dia for $seconds s"
   # Seconds of an interrupted run are counted in dia-state.pt; the total is what the clock still allows.
   used=$(python3 -c "import torch,os; p='$TRAIN_DIR/dia-state.pt'; print(int(torch.load(p, map_location='cpu', weights_only=True)['used']) if os.path.exists(p) else 0)")
-  python3 report.py codec --dir "$TRAIN_DIR" --limit $limit > "$TRAIN_DIR/report.log" 2>&1 &
-  # A codec that was just trained has met the discriminators already; then Dia has the GPU alone.
-  if [ "$keep" = keep ] && [ ! -e "$TRAIN_DIR/dac-refine-candidate.pt" ]; then
-    python3 dac.py refine --dir "$TRAIN_DIR" $refine > "$TRAIN_DIR/refine.log" 2>&1 &
+  aside report.py codec --dir "$TRAIN_DIR" --limit $limit > "$TRAIN_DIR/report.log" 2>&1 &
+  # On a single GPU Dia has it alone: a codec that was just trained has met the discriminators already.
+  if { [ "$keep" = keep ] || [ -n "$side" ]; } && [ ! -e "$TRAIN_DIR/dac-refine-candidate.pt" ]; then
+    aside dac.py refine --dir "$TRAIN_DIR" $refine > "$TRAIN_DIR/refine.log" 2>&1 &
   fi
-  python3 report.py watch --dir "$TRAIN_DIR" --every $every --limit $limit > "$TRAIN_DIR/watch.log" 2>&1 &
+  aside report.py watch --dir "$TRAIN_DIR" --every $every --limit $limit > "$TRAIN_DIR/watch.log" 2>&1 &
   watcher=$!
-  twice dia dia.py --dir "$TRAIN_DIR" --seconds $((seconds + used)) $dia $from
+  twice dia dia.py --dir "$TRAIN_DIR" --seconds $((seconds + used)) $dia $dia_from
   say "$(tail -n 2 "$TRAIN_DIR/dia.log" | tr '\n' ' ')"
   kill $watcher 2>/dev/null
 fi

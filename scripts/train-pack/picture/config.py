@@ -12,8 +12,8 @@ MAX_TOKENS = 48
 VOCAB = 1536
 TEXT_WIDTH = 96
 MAX_FRAMES = 32
-LORA_RANK = 8
-LORA_ALPHA = 8
+LORA_RANK = 16
+LORA_ALPHA = 16
 TIME_IDS = (256.0, 256.0, 0.0, 0.0, 256.0, 256.0)
 
 TRAIN_DIR = Path(os.environ.get("TRAIN_DIR", "/tmp/train/picture"))

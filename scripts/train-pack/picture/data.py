@@ -75,8 +75,8 @@ def _clip_chunk(args):
     return rows
 
 
-def _spread(job, jobs):
-    workers = min(12, os.cpu_count() or 2)
+def spread(job, jobs):
+    workers = min(24, os.cpu_count() or 2)
     if len(jobs) < 2 or workers < 4:
         return [r for j in jobs for r in job(j)]
     with ProcessPoolExecutor(workers, mp_context=get_context("fork")) as pool:
@@ -85,13 +85,13 @@ def _spread(job, jobs):
 
 def text_rows(count, seed):
     size = 4000
-    return _spread(_text_chunk, [(seed * 100003 + i, min(size, count - i * size)) for i in range((count + size - 1) // size)])
+    return spread(_text_chunk, [(seed * 100003 + i, min(size, count - i * size)) for i in range((count + size - 1) // size)])
 
 
 # Felfel and the pair are harder than Temo alone, children and empty places easier.
-KIND_MIX = [0, 1, 2, 3, 2, 3, 1, 2, 3, 0, 3, 2, 1, 3, 2, 3, 1, 3, 2, 0]
+KIND_MIX = [0, 1, 2, 3, 2, 3, 1, 2, 3, 0, 3, 2, 1, 3, 2, 3, 1, 3, 2, 3]
 
 
 def clip_rows(count, seed, variants=6, kinds=None):
     size = 500
-    return _spread(_clip_chunk, [(seed * 100003 + i, min(size, count - i * size), variants, kinds or KIND_MIX) for i in range((count + size - 1) // size)])
+    return spread(_clip_chunk, [(seed * 100003 + i, min(size, count - i * size), variants, kinds or KIND_MIX) for i in range((count + size - 1) // size)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import torch
@@ -89,13 +90,21 @@ def unet_parts(state, flat, motion):
     return a, b, files
 
 
+def wider(name, v):
+    """A LoRA matrix of a smaller rank at LORA_RANK: new rows of A at random, new columns of B zero, so that the product stays."""
+    a = name.endswith("A.weight")
+    extra = config.LORA_RANK - v.shape[0 if a else 1]
+    new = torch.randn(extra, v.shape[1]) / v.shape[1] ** 0.5 if a else torch.zeros(v.shape[0], extra)
+    return torch.cat([v, new], 0 if a else 1)
+
+
 def read_pack(pack: Path):
     """The other way: a pack's fp16 files -> {vae, text: (one, two), unet (with both adapters)} as fp32 states."""
     from safetensors.torch import load_file
 
     read = lambda name: {k: v.float() if v.is_floating_point() else v for k, v in load_file(str(pack / name)).items()}
     unet = {**read("unet/diffusion_pytorch_model.safetensors"), **read("motion_adapter/diffusion_pytorch_model.safetensors")}
-    files = [read(f"loras/{name}_adapter.safetensors") for name in ADAPTERS]
+    files = [{k: wider(k, v) for k, v in read(f"loras/{name}_adapter.safetensors").items()} for name in ADAPTERS]
     for k in files[0]:
         unet[k.removeprefix("unet.").removesuffix(".weight")] = torch.cat([f[k] for f in files], 0 if k.endswith("A.weight") else 1)
     text = read("text_encoder/model.safetensors"), read("text_encoder_2/model.safetensors")
@@ -137,5 +146,7 @@ def write_pack(out: Path, vae_state, text_states, unet_state, scaling: float):
         meta = {"unet.r": config.LORA_RANK, "unet.lora_alpha": config.LORA_ALPHA, "unet.target_modules": list(TARGETS), "unet.peft_type": "LORA", "unet.lora_dropout": 0.0, "unet.bias": "none"}
         save_file(half(state), str(out / "loras" / f"{name}_adapter.safetensors"), metadata={"format": "pt", "lora_adapter_metadata": json.dumps(meta)})
     DDIMScheduler(**config.SCHEDULER).save_config(out / "scheduler")
+    # Merges that are equally frequent may come in another order in another process: the tokenizer of the training is the one that counts.
+    used = config.TRAIN_DIR / "tokenizer"
     for folder in ("tokenizer", "tokenizer_2"):
-        tokenizer.save(out / folder)
+        shutil.copytree(used, out / folder, dirs_exist_ok=True) if text_states else tokenizer.save(out / folder)

@@ -13,6 +13,7 @@ import torch
 
 import config
 import state
+from trainer import parallel
 
 MODES = ("compile", "graph", "eager")
 TRIAL_SECONDS = float(os.environ.get("PICTURE_COMPILE_SECONDS", "90"))
@@ -28,7 +29,8 @@ class Ladder:
         modes = (wanted, "eager") if wanted else MODES if device == "cuda" else ("eager",)
         # One start without a good step strikes a mode out; after good steps it may be started twice more.
         spent = lambda m: self.notes.get(m, {"starts": 0, "works": False})
-        self.mode = next((m for m in modes if spent(m)["starts"] < (3 if spent(m)["works"] else 1)), "eager")
+        chosen = next((m for m in modes if spent(m)["starts"] < (3 if spent(m)["works"] else 1)), "eager")
+        self.mode = MODES[int(parallel.first_says(MODES.index(chosen)))]
         note = dict(spent(self.mode))
         self.notes[self.mode] = {**note, "starts": note["starts"] + 1}
         self._write()
@@ -51,6 +53,8 @@ class Ladder:
         self._write()
 
     def _write(self):
+        if not parallel.LEADS:
+            return
         config.TRAIN_DIR.mkdir(parents=True, exist_ok=True)
         self.file.write_text(json.dumps(self.notes))
 
@@ -101,7 +105,8 @@ class Step:
         torch.cuda.synchronize()
         self.pool = self.pool or torch.cuda.graph_pool_handle()
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self.pool):
+        # Other threads (NCCL's watchdog) may go on calling CUDA meanwhile.
+        with torch.cuda.graph(graph, pool=self.pool, capture_error_mode="thread_local"):
             loss, grads = self._run(run, static)
         graph.replay()
         found = float(loss)

@@ -18,11 +18,12 @@ import prompts
 import random
 import render
 import sample
+import stage_latents
 import stage_text
 import stage_vae
 import tokenizer
 from speed import Ladder, Step
-from trainer import DEVICE, Clock, Every, Master, memory, setup, state
+from trainer import DEVICE, Clock, Every, Master, cosine, memory, parallel, setup, state
 
 BATCH = int(os.environ.get("PICTURE_BATCH", "64"))
 SHOW = [
@@ -49,9 +50,8 @@ def alphas():
 
 class Pool:
     def __init__(self):
-        saved = state.load("latents")
-        keep = lambda p: {"z": p["z"].to(DEVICE), "ids": p["ids"].to(DEVICE), "kind": p["kind"].to(DEVICE), "mask": p["mask"].to(DEVICE)}
-        self.parts = {k: keep(p) for k, p in saved.items()}
+        saved = stage_latents.load()
+        self.parts = {length: {k: v.to(DEVICE) for k, v in part.items()} for length, part in saved.items()}
 
     def batch(self, frames, n):
         """-> latents [n,frames,C,h,w], token ids [n,48], kind [n], where the characters are [n,frames,h,w]; windows of the long clips where they fit."""
@@ -144,23 +144,26 @@ def run(seconds, deadline):
     start = state.load("unet_start")
     if start and not saved:
         unet.load_state_dict(start["ema"])
-    t = Master(unet, float(os.environ.get("PICTURE_LR", "8e-4")), ema=0.9985)
+    # The adapters carry what tells Temo from Felfel from a child; they are few weights and take larger steps.
+    rate_of = lambda name: 2.0 if name.endswith((".lora_A", ".lora_B")) else 1.0
+    t = Master(unet, float(os.environ.get("PICTURE_LR", "8e-4")), ema=0.9985, rate_of=rate_of)
     if saved:
         t.restore(saved)
-        torch.manual_seed(config.SEED + 50 + saved["step"])
+        torch.manual_seed(config.SEED + 50 + saved["step"] + 1000 * parallel.RANK)
     text, tok, pool, a = stage_text.load_frozen(), tokenizer.Tokenizer(config.TRAIN_DIR / "tokenizer"), Pool(), alphas()
     with torch.no_grad():
         null_hidden, null_pooled = models.encode_text(*text, tok(prompts.NEGATIVE).to(DEVICE))
     batch = 2 if config.TINY else BATCH
     params = sum(p.numel() for p in unet.parameters()) / 1e6
-    state.log(f"unet: {params:.2f} M parameters with adapters, batch {batch}, from step {t.step}, {clock.end - clock.start - clock.spent:.0f} s left")
+    state.log(f"unet: {params:.2f} M parameters with adapters, batch {parallel.WORLD} x {batch}, from step {t.step}, {clock.end - clock.start - clock.spent:.0f} s left")
     ladder = Ladder("unet", DEVICE)
     forward = Step(loss_function(unet, owner), t.live, ladder.mode)
-    tell, keep, show, first = Every(10), Every(75), Every(270), True
+    tell, keep, show, first = Every(10), Every(75), Every(300), True
     average, pace = None, Pace(t.step)
     rng = random.Random(config.SEED + t.step)
     time_ids = torch.tensor([config.TIME_IDS], device=DEVICE, dtype=torch.bfloat16)
-    while not clock.done or t.step < 2:
+    fraction = parallel.first_says(clock.fraction)
+    while fraction < 1 or t.step < 2:
         frames = 16 if first else rng.choices([16, 32, 8, 24], [0.82, 0.1, 0.04, 0.04])[0]
         first = False
         n = max(1, batch * 16 // frames)
@@ -186,11 +189,15 @@ def run(seconds, deadline):
             "time_ids": time_ids.expand(n, -1), "scales": adapter_scales(kind),
         }
         loss, grads = forward(inputs)
-        t.update(clock.cosine(0.02), grads)
+        t.update(cosine(fraction, 0.02), grads)
         if t.step % 20 == 2:
             loss.item()
             ladder.works()
+        if t.step % 10 == 0 or config.TINY:
+            fraction = parallel.first_says(clock.fraction)
         average = loss.detach().clone() if average is None else average.lerp(loss.detach(), 0.02)
+        if not parallel.LEADS:
+            continue
         if tell():
             state.log(f"unet step {t.step} loss {average.item():.4f} {clock.fraction:.0%} {pace(t.step):.1f} step/s {memory()}")
             state.status(stage="unet", step=t.step, loss=round(average.item(), 4), fraction=round(clock.fraction, 3))
@@ -198,6 +205,8 @@ def run(seconds, deadline):
             state.save("unet", {**t.state(), "spent": clock.spent})
         if show():
             contact_sheet(t, text, tok, config.TRAIN_DIR / "sheet-unet.png")
+    if not parallel.LEADS:
+        return
     state.save("unet", {**t.state(), "spent": clock.spent, "final": True})
     contact_sheet(t, text, tok, config.TRAIN_DIR / "sheet-unet.png")
     state.log(f"unet done: {t.step} steps, loss {average.item() if average is not None else float('nan'):.4f}")

@@ -140,5 +140,5 @@ def finish(t, frames, test, final, keep_latents):
 
 def load_frozen(dtype=torch.float32):
     vae = models.build_vae()
-    vae.load_state_dict(state.load("vae")["ema"])
+    vae.load_state_dict((state.load("vae") or state.load("vae_start"))["ema"])
     return vae.to(DEVICE, dtype).eval().requires_grad_(False)

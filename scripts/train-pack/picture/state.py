@@ -29,6 +29,8 @@ def load(name, device="cpu"):
 
 
 def log(text):
+    if os.environ.get("RANK", "0") != "0":
+        return
     TRAIN_DIR.mkdir(parents=True, exist_ok=True)
     line = f"{time.strftime('%H:%M:%S')} {text}"
     print(line, flush=True)

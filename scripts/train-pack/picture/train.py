@@ -8,11 +8,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 import config
 import state
-from trainer import deadline
+from trainer import deadline, parallel
 
 # Share of the whole time; the UNet takes all that is left but the evaluation's reserve.
 FROM = bool(os.environ.get("PICTURE_FROM"))
+ASIDE = bool(os.environ.get("PICTURE_SIDE_GPU"))  # judge and VAE have a GPU of their own
 SHARE = {"import": 0.0, "rows": 0.0, "warm": 0.0, "text": 0.045, "vae": 0.18 if FROM else 0.23, "judge": 0.02 if FROM else 0.03, "latents": 0.11 if FROM else 0.10}
+if ASIDE:
+    SHARE |= {"vae": 0.75, "latents": 0.09}
 RESERVE = 75 / 60
 
 
@@ -50,7 +53,9 @@ def main():
     if name not in ("rows", "warm"):
         state.status(stage=name, seconds=round(seconds))
     run(seconds, limit)
-    mark.touch()
+    parallel.leave()
+    if parallel.LEADS:
+        mark.touch()
 
 
 if __name__ == "__main__":

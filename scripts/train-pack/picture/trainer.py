@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
+from pathlib import Path
 
 import torch
 
 import config
 import state
 
+sys.path.insert(0, str(Path(__file__).parent.parent))
+import parallel
+
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def setup(seed_offset=0):
-    torch.manual_seed(config.SEED + seed_offset)
+    parallel.join()
+    torch.manual_seed(config.SEED + seed_offset + 1000 * parallel.RANK)
     torch.backends.cuda.matmul.allow_tf32 = True
     torch.backends.cudnn.allow_tf32 = True
     torch.backends.cudnn.benchmark = True
@@ -25,7 +31,7 @@ def setup(seed_offset=0):
 class Master:
     """Trains a bf16 copy of the model; AdamW and the EMA act on fp32 masters of its parameters."""
 
-    def __init__(self, model, lr, ema=0.999, weight_decay=0.01, dtype=torch.bfloat16, betas=(0.9, 0.99)):
+    def __init__(self, model, lr, ema=0.999, weight_decay=0.01, dtype=torch.bfloat16, betas=(0.9, 0.99), rate_of=lambda name: 1.0):
         self.names = [n for n, p in model.named_parameters()]
         self.master = [p.detach().to(DEVICE, torch.float32).clone() for p in model.parameters()]
         self.ema = [p.clone() for p in self.master]
@@ -34,23 +40,21 @@ class Master:
         self.live = list(self.model.parameters())
         for p in self.master:
             p.requires_grad_(True)
-        self.optimizer = torch.optim.AdamW(self.master, lr=lr, betas=betas, weight_decay=weight_decay, fused=DEVICE == "cuda")
+        rates = {rate_of(n) for n in self.names}
+        groups = [{"params": [p for n, p in zip(self.names, self.master) if rate_of(n) == r], "rate": r} for r in sorted(rates)]
+        self.optimizer = torch.optim.AdamW(groups, lr=lr, betas=betas, weight_decay=weight_decay, fused=DEVICE == "cuda")
         self.lr, self.decay, self.step = lr, ema, 0
 
     @torch.no_grad()
     def update(self, lr_scale, grads, clip=1.0):
         """One AdamW step with the gradients of `live` (None: none), which are only read."""
         pairs = [(m, g) for m, g in zip(self.master, grads) if g is not None]
-        flat = torch.cat([g.reshape(-1) for _, g in pairs]).float()
-        norm = flat.norm()
-        # A step with an infinite or NaN gradient is worth nothing: it becomes a step of zeros (without waiting for the GPU).
-        scale = torch.where(torch.isfinite(norm), (clip / (norm + 1e-6)).clamp(max=1.0), torch.zeros_like(norm))
-        flat = flat.mul_(scale).nan_to_num_(0.0, 0.0, 0.0)
-        for (m, _), g in zip(pairs, flat.split([m.numel() for m, _ in pairs])):
-            m.grad = g.view_as(m)
+        clipped, norm = parallel.averaged([g for _, g in pairs], clip)
+        for (m, _), g in zip(pairs, clipped):
+            m.grad = g
         warm = min(1.0, (self.step + 1) / 100)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.lr * lr_scale * warm
+            group["lr"] = self.lr * lr_scale * warm * group["rate"]
         self.optimizer.step()
         torch._foreach_copy_(self.live, self.master)
         self.step += 1
@@ -72,6 +76,11 @@ class Master:
         torch._foreach_copy_(self.live, self.master)
         self.optimizer.load_state_dict(saved["opt"])
         self.step = saved["step"]
+
+
+def cosine(fraction, floor):
+    """Learning rate over the stage's time, as a share of its peak."""
+    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * fraction))
 
 
 class Clock:
@@ -96,7 +105,7 @@ class Clock:
         return min(1.0, (time.time() - self.start) / max(1.0, self.end - self.start))
 
     def cosine(self, floor=0.03):
-        return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * self.fraction))
+        return cosine(self.fraction, floor)
 
 
 class Every:
@@ -123,4 +132,4 @@ def memory():
     return f"{torch.cuda.max_memory_allocated() / 2**30:.1f} GiB" if DEVICE == "cuda" else "cpu"
 
 
-__all__ = ["DEVICE", "Clock", "Every", "Master", "deadline", "memory", "setup", "state"]
+__all__ = ["DEVICE", "Clock", "Every", "Master", "cosine", "deadline", "memory", "parallel", "setup", "state"]

@@ -3,6 +3,7 @@ pack-part.json.
 
   python export.py --out DIR [--train DIR]      trained weights (EMA) of a training folder
   python export.py --out DIR --random           seeded random weights of the same shapes
+  python export.py --from PACK --train DIR      a pack's weights into a training folder
 """
 
 import argparse
@@ -34,6 +35,16 @@ def start_from(model: torch.nn.Module, folder: Path) -> list[str]:
             if ".decoder.layers." in name and name.endswith(("o_proj.weight", "down_proj.weight")):
                 model.get_parameter(name).zero_()
     return missing
+
+
+def import_pack(pack: Path, train: Path) -> None:
+    """The other way: a pack's voice becomes the training folder's dac.pt, dia-ema.pt and sampling.json."""
+    for model, name, file in ((DiaForConditionalGeneration(c.dia_config()), "dia", "dia-ema.pt"), (DacModel(c.dac_config()), "dac", "dac.pt")):
+        if missing := start_from(model, pack / name):
+            raise ValueError(f"{pack / name} lacks {missing[:3]}")
+        torch.save(model.state_dict(), train / file)
+    given = json.loads((pack / "dia" / "generation_config.json").read_text())
+    (train / "sampling.json").write_text(json.dumps({k: given[k] for k in SAMPLING}))
 
 
 def generation_config(sampling: dict) -> GenerationConfig:
@@ -102,8 +113,12 @@ def export(out: Path, train: Path | None) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--from", dest="pack", type=Path)
     parser.add_argument("--train", type=Path, default=Path(os.environ.get("TRAIN_DIR", "/tmp/train/voice")))
     parser.add_argument("--random", action="store_true")
     options = parser.parse_args()
-    export(options.out, None if options.random else options.train)
+    if options.pack:
+        import_pack(options.pack, options.train)
+    else:
+        export(options.out, None if options.random else options.train)
