@@ -18,6 +18,7 @@ beforeAll(async () => {
   await make("slow", { limits: { requestsPerMinute: 3 } });
   await make("small", { limits: { deviceSecondsPerDay: 0 } });
   await make("one", { limits: { queuedJobs: 1 } });
+  await make("other one", { tenant: "one", limits: { queuedJobs: 1 } });
   await make("late", { expiresAt: Date.now() - 1000 });
   await db.close();
 });
@@ -98,6 +99,9 @@ describe("limits", () => {
   test("on device seconds a day", async () => {
     const answer = await h.call("POST", "/v1/renders", render, bearer("small"));
     expect([answer.status, answer.body.code]).toEqual([429, "quota_exceeded"]);
+    expect(answer.headers.get("ratelimit-policy")).toBe('"device-seconds";q=0;w=86400');
+    expect(answer.headers.get("ratelimit")).toMatch(/^"device-seconds";r=0;t=\d+$/);
+    expect(Number(answer.headers.get("retry-after"))).toBeGreaterThan(0);
   });
 
   test("on waiting jobs", async () => {
@@ -106,6 +110,11 @@ describe("limits", () => {
     for (let i = 0; (await h.call("GET", "/health")).body.nodes[0]?.health !== "draining" && i < 100; i++);
     const [first, second] = [await submit(), await submit()];
     expect([first.status, second.status, second.body.code]).toEqual([202, 429, "queue_full"]);
+    expect(second.headers.get("ratelimit-policy")).toBe('"queued-jobs";q=1');
+    expect(second.headers.get("retry-after")).toBe("5");
+    // Of one key: another one of the same tenant has its own.
+    const other = await h.call("POST", "/v1/renders", render, bearer("other one"));
+    expect(other.status).toBe(202);
     h.node.setHealth("NODE_HEALTH_READY");
   });
 });

@@ -1,11 +1,11 @@
-import { and, eq, sql } from "drizzle-orm";
+import { and, sql } from "drizzle-orm";
 import { VerbError } from "../errors.ts";
 import { rows, type Tx, type Verb } from "../verb.ts";
 
 /** How long a count may be taken from memory; it is made anew before anyone is refused. */
 const COUNT_FRESH_MS = 250;
 
-/** How many jobs may wait; without a number there is no limit. Edges that enqueue at the same instant may overshoot by a batch. */
+/** How many jobs of one key (of one tenant, where they came without a key), and in all, may wait; without a number there is no limit. Edges that enqueue at the same instant may overshoot by a batch. */
 export interface QueueLimits {
   tenantQueued?: number;
   globalQueued?: number;
@@ -13,7 +13,7 @@ export interface QueueLimits {
 
 interface Candidate {
   index: number;
-  input: { tenant: string; limits?: QueueLimits };
+  input: { tenant: string; keyId?: string; limits?: QueueLimits };
 }
 
 interface Count {
@@ -34,10 +34,11 @@ export function* admit<C extends Candidate>(
   // Admitted by this call: not in the table yet.
   const here = new Map<string, number>();
   for (const candidate of candidates) {
-    const { tenant, limits } = candidate.input;
-    const mine = `tenant ${tenant}`;
+    const { tenant, keyId, limits } = candidate.input;
+    const payer = keyId ?? tenant;
+    const mine = `payer ${payer}`;
     const refusal =
-      (yield* overLimit(tx, here, mine, tenant, limits?.tenantQueued, TENANT_FULL)) ??
+      (yield* overLimit(tx, here, mine, payer, limits?.tenantQueued, TENANT_FULL)) ??
       (yield* overLimit(tx, here, "all", undefined, limits?.globalQueued, QUEUE_FULL));
     if (refusal) {
       refuse(candidate, refusal);
@@ -60,7 +61,7 @@ function* overLimit(
   tx: Tx,
   here: Map<string, number>,
   name: string,
-  tenant: string | undefined,
+  payer: string | undefined,
   limit: number | undefined,
   refusal: Refusal,
 ): Verb<VerbError | undefined> {
@@ -71,7 +72,7 @@ function* overLimit(
   const fresh = known && tx.now >= known.at && tx.now - known.at <= COUNT_FRESH_MS;
   if (fresh && known.queued < limit) return undefined;
   if (ofDatabase.size >= KEPT_COUNTS) ofDatabase.clear();
-  const queued = (yield* countQueued(tx, tenant, limit)) + (here.get(name) ?? 0);
+  const queued = (yield* countQueued(tx, payer, limit)) + (here.get(name) ?? 0);
   ofDatabase.set(name, { queued, at: tx.now });
   return queued >= limit ? refusal(limit) : undefined;
 }
@@ -83,9 +84,10 @@ function countOne(tx: Tx, here: Map<string, number>, name: string): void {
 }
 
 /** Counts no further than `limit`: the answer matters only below it. */
-function* countQueued(tx: Tx, tenant: string | undefined, limit: number): Verb<number> {
+function* countQueued(tx: Tx, payer: string | undefined, limit: number): Verb<number> {
   const { jobs } = tx.t;
-  const whose = tenant === undefined ? undefined : eq(jobs.tenant, tenant);
+  // As the index of the shares has it.
+  const whose = payer === undefined ? undefined : sql`coalesce(${jobs.keyId}, ${jobs.tenant}) = ${payer}`;
   const some = tx.db
     .select({ id: jobs.id })
     .from(jobs)

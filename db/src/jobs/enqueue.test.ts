@@ -93,6 +93,16 @@ onEachDatabase("enqueue", (backend) => {
     await expect(put(db, { limits: { globalQueued: 3 } })).rejects.toMatchObject({ code: "queue_full" });
   });
 
+  test("each key of a tenant has a limit of its own", async () => {
+    const db = await backend.open();
+    const limits = { tenantQueued: 1 };
+    await put(db, { limits, keyId: "key_a" });
+    await put(db, { limits, keyId: "key_b" });
+    await put(db, { limits });
+    for (const keyId of ["key_a", "key_b", undefined])
+      await expect(put(db, { limits, keyId })).rejects.toMatchObject({ code: "tenant_queue_full" });
+  });
+
   test("a full queue takes jobs again once one has left", async () => {
     const db = await backend.open();
     const limits = { globalQueued: 1 };

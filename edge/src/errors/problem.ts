@@ -40,7 +40,14 @@ const BY_VERB: Partial<Record<VerbErrorCode, ErrorCode>> = {
   invalid_input: "invalid_request",
   too_many_characters: "quota_exceeded",
 };
-const QUEUE_FULL_HEADERS = { "retry-after": "5" };
+const QUEUE_FULL_SECONDS = 5;
+
+/** What of a limit goes into the answer that it causes. */
+export const limitHeaders = (name: string, limit: number, retrySeconds: number, window?: number) => ({
+  "ratelimit-policy": `"${name}";q=${limit}${window === undefined ? "" : `;w=${window}`}`,
+  ratelimit: `"${name}";r=0;t=${retrySeconds}`,
+  "retry-after": String(retrySeconds),
+});
 
 /** Any thrown value as the error that the client may see. What is unexpected is logged and kept from the client. */
 export function toApiError(error: unknown, requestId: string): ApiError {
@@ -53,7 +60,10 @@ export function toApiError(error: unknown, requestId: string): ApiError {
   if (code && error instanceof VerbError)
     return new ApiError(code, error.message, {
       cause: error,
-      headers: code === "queue_full" ? QUEUE_FULL_HEADERS : {},
+      headers:
+        code === "queue_full"
+          ? limitHeaders("queued-jobs", Number(error.details.limit ?? 0), QUEUE_FULL_SECONDS)
+          : {},
       errors:
         typeof error.details.field === "string"
           ? [{ detail: error.message, parameter: error.details.field }]

@@ -44,5 +44,6 @@ export const rateLimit = (config: EdgeConfig, db: Database) =>
     const who = principal?.keyId ?? c.env?.remoteAddress ?? "unknown";
     const headers = await checkRate(config, db, principal, who);
     await next();
-    for (const [name, value] of Object.entries(headers)) c.res.headers.set(name, value);
+    // Another limit may have said something already: both are lists.
+    for (const [name, value] of Object.entries(headers)) c.res.headers.append(name, value);
   });

@@ -1,8 +1,11 @@
 import { estimateNew, usageToday } from "@cartoon/db";
 import type { Principal } from "../auth/principal.ts";
+import { limitHeaders } from "../errors/problem.ts";
 import { ApiError } from "../errors/table.ts";
 import type { Services } from "../services.ts";
 import type { RenderRequest } from "./request.ts";
+
+const DAY_SECONDS = 86_400;
 
 /** Refuses renders of a key whose device time for the day is used up. @throws ApiError `quota_exceeded` */
 export async function checkQuota(services: Services, principal: Principal): Promise<void> {
@@ -14,9 +17,7 @@ export async function checkQuota(services: Services, principal: Principal): Prom
   throw new ApiError(
     "quota_exceeded",
     `${limit} device seconds a day are used up; the day ends in ${reset} s`,
-    {
-      headers: { "retry-after": String(reset) },
-    },
+    { headers: limitHeaders("device-seconds", limit, reset, DAY_SECONDS) },
   );
 }
 
