@@ -38,8 +38,8 @@ const MAX_ANSWER_BYTES = 64 * 1024;
 export class BucketRefusal extends Error {
   override readonly name = "BucketRefusal";
   readonly retryable: boolean;
-  constructor(message: string, retryable: boolean) {
-    super(message);
+  constructor(message: string, retryable: boolean, options?: ErrorOptions) {
+    super(message, options);
     this.retryable = retryable;
   }
 }
@@ -64,8 +64,7 @@ export class CallerBuckets {
    */
   async deliver(job: Job, results: readonly JobResult[]): Promise<readonly JobResult[]> {
     if (job.extras[DELIVERED] !== true) return results;
-    const secrets = await openSecrets(this.#db, job.id);
-    const bucket = CallerBucket.parse(secrets?.[CALLER_BUCKET]);
+    const bucket = await this.#bucketOf(job);
     const client = new AwsClient({
       accessKeyId: bucket.accessId,
       secretAccessKey: bucket.accessSecret,
@@ -81,6 +80,16 @@ export class CallerBuckets {
     // One at a time: a file is held in memory while it travels.
     for (const result of results) delivered.push(await copy(result));
     return delivered;
+  }
+
+  // A database that is away comes back; what was sealed under another `CARTOON_URL_SECRET` stays shut, and retries end.
+  async #bucketOf(job: Job): Promise<CallerBucket> {
+    const secrets = await openSecrets(this.#db, job.id).catch((cause: unknown) => {
+      throw new BucketRefusal("the credentials of your bucket can't be opened", true, { cause });
+    });
+    const bucket = CallerBucket.safeParse(secrets?.[CALLER_BUCKET]);
+    if (bucket.success) return bucket.data;
+    throw new BucketRefusal("the credentials of your bucket are gone", false);
   }
 
   async #put(url: string, { name, storageKey, contentType }: JobResult): Promise<void> {
