@@ -57,3 +57,21 @@ test("frames that half precision spoils are decoded again in float32, each with 
     "frame 1 is not finite, even in float32",
   );
 });
+
+test("graphs of one size each decode the same frames, and change with the size", async () => {
+  const options = { cacheDir: join(folder, "cache"), device: "cpu", threads: 1, fixedSizes: true } as const;
+  const sized = await loadVae(join(folder, "vae"), options);
+  for (const [height, width] of [
+    [2, 2],
+    [2, 3],
+    [2, 2],
+  ] as const) {
+    const shape = { channels: 4, frames: 3, height, width };
+    const latents = new Mt19937(5).randn(4 * 3 * height * width);
+    const warnings: Warning[] = [];
+    const frames = await decodeFrames(sized, latents, shape, [0, 1, 2], warnings);
+    expect(frames).toEqual(await decodeFrames(vae, latents, shape, [0, 1, 2], []));
+    expect(warnings).toEqual([]);
+  }
+  await sized.close();
+});

@@ -25,3 +25,8 @@ export function sessionOptions({ device, threads, smallMemory, deterministic }: 
   };
   return { provider: device, intraOpThreads: threads || undefined, cudaOptions };
 }
+
+/** The bit-stable group norm of stock operators is built for one size; the own operator takes any. */
+export function needsFixedSizes({ device, deterministic, fixedSizes }: LoadOptions): boolean {
+  return fixedSizes ?? (device === "cuda" && deterministic === true && !nativeParts().includes("groupNorm"));
+}

@@ -1,9 +1,9 @@
-import { buildVaeDecoder, buildVaeEncoder } from "../../graphs/autoencoder-kl.ts";
+import { buildVaeDecoder, buildVaeEncoder, type DecoderOptions } from "../../graphs/autoencoder-kl.ts";
 import { autoencoderConfig, vaeScale } from "../../graphs/config/vae.ts";
 import { createSession, float32, floatOutput, type Session } from "../../onnx/session.ts";
-import { sessionOptions, targetOf } from "./device.ts";
+import { needsFixedSizes, sessionOptions, targetOf } from "./device.ts";
 import { modelWeights, readConfig } from "./model-folder.ts";
-import type { Vae } from "./models.ts";
+import type { DecodedFrames, Vae } from "./models.ts";
 import type { ModelOptions } from "./types.ts";
 
 /** The autoencoder of a pack. The encoder, and the exact decoder of a GPU, are loaded when first needed. */
@@ -14,15 +14,17 @@ export async function loadVae(
   const config = await readConfig(folder, autoencoderConfig);
   const weights = await modelWeights(folder, "vae", options, { vaeBlocks: config.block_out_channels.length });
   const exactOptions: ModelOptions = { ...options, device: "cpu" };
-  const open = (build: typeof buildVaeDecoder, where: ModelOptions) =>
+  const open = (build: typeof buildVaeDecoder, where: ModelOptions, sizes?: DecoderOptions["sizes"]) =>
     createSession(
-      build({ config, weights, target: targetOf(where), output: "rgb" }),
+      build({ config, weights, target: targetOf(where), output: "rgb", sizes }),
       where.cacheDir,
       sessionOptions(where),
     );
-  const decoder = await open(buildVaeDecoder, options);
+  const oneSize = needsFixedSizes(options);
+  const decoder = oneSize ? undefined : await open(buildVaeDecoder, options);
+  const sized = bySize((height, width) => open(buildVaeDecoder, options, { batch: 1, height, width }));
   const exact = lazily(() =>
-    options.device === "cpu" ? Promise.resolve(decoder) : open(buildVaeDecoder, exactOptions),
+    options.device === "cpu" && decoder ? Promise.resolve(decoder) : open(buildVaeDecoder, exactOptions),
   );
   const encoder = lazily(() => open(buildVaeEncoder, exactOptions));
   const decode = async (
@@ -41,7 +43,14 @@ export async function loadVae(
   return {
     factor: vaeScale(config),
     scalingFactor: config.scaling_factor,
-    decode: (...args) => decode(decoder, ...args),
+    decode: async (latents, count, height, width) => {
+      if (decoder) return decode(decoder, latents, count, height, width);
+      const session = await sized.at(height, width);
+      const frames = [];
+      for (const latent of split(latents, count))
+        frames.push(await decode(session, latent, 1, height, width));
+      return joinFrames(frames);
+    },
     decodeExact: async (...args) => decode(await exact.get(), ...args),
     encode: async (pixels, height, width) => {
       const session = await encoder.get();
@@ -49,9 +58,47 @@ export async function loadVae(
       return floatOutput(await session.run({ sample: input }), "latent_mean");
     },
     close: async () => {
+      await sized.close();
       const sessions = new Set([decoder, await exact.loaded(), await encoder.loaded()]);
       for (const session of sessions) await session?.release();
     },
+  };
+}
+
+/** One session at a time, for the size that was asked for last. */
+function bySize(open: (height: number, width: number) => Promise<Session>) {
+  let current: { key: string; session: Session } | undefined;
+  const close = async () => {
+    const last = current;
+    current = undefined;
+    await last?.session.release();
+  };
+  return {
+    at: async (height: number, width: number) => {
+      const key = `${height}x${width}`;
+      if (current?.key !== key) {
+        await close();
+        current = { key, session: await open(height, width) };
+      }
+      return current.session;
+    },
+    close,
+  };
+}
+
+function split(values: Float32Array, count: number): Float32Array[] {
+  const size = values.length / count;
+  return Array.from({ length: count }, (_, i) => values.subarray(i * size, (i + 1) * size));
+}
+
+function joinFrames(frames: readonly DecodedFrames[]): DecodedFrames {
+  const size = frames[0]?.rgb.length ?? 0;
+  const rgb = new Uint8Array(size * frames.length);
+  for (const [i, frame] of frames.entries()) rgb.set(frame.rgb, i * size);
+  return {
+    rgb,
+    mean: Float32Array.from(frames.flatMap(({ mean }) => [...mean])),
+    spread: Float32Array.from(frames.flatMap(({ spread }) => [...spread])),
   };
 }
 

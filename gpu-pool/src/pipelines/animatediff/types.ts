@@ -17,6 +17,8 @@ export interface LoadOptions {
   smallMemory?: boolean;
   /** The UNet takes LoRA matrices for convolutions too, whether the pack's own LoRAs need them or not. */
   convolutions?: boolean;
+  /** A graph for every size instead of one for all; default: where the device's group norms need that. */
+  fixedSizes?: boolean;
 }
 
 /** What the model loaders need besides. */

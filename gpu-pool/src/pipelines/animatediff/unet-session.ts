@@ -5,7 +5,7 @@ import { buildUnetMotion, SYMBOLIC_UNET_SIZES, type UnetSizes } from "../../grap
 import { planUnet, type UnetPlan } from "../../graphs/unet-plan.ts";
 import { createSession, type Session } from "../../onnx/session.ts";
 import type { WeightSet } from "../../weights/weight-set.ts";
-import { nativeParts, sessionOptions, targetOf } from "./device.ts";
+import { needsFixedSizes, sessionOptions, targetOf } from "./device.ts";
 import type { LoadOptions } from "./types.ts";
 
 /** Saves 6 GiB at 1024x1024 for 1 % of the time. */
@@ -80,9 +80,7 @@ export class UnetSession {
       feedForwardChunks: Math.max(single?.feedForwardChunks ?? 1, double?.feedForwardChunks ?? 1),
     };
     const { batch, frames, height, width } = size;
-    // The own group norm is bit-stable at any size; its stand-in is built for one.
-    const standIn = this.#unet.options.deterministic && !nativeParts().includes("groupNorm");
-    const fixed = standIn ? { batch, height, width } : {};
+    const fixed = needsFixedSizes(this.#unet.options) ? { batch, height, width } : {};
     return { plan, sizes: { ...SYMBOLIC_UNET_SIZES, frames, ...fixed } };
   }
 }
