@@ -61,12 +61,13 @@ test("a node dials in over mTLS; without a certificate, or to an edge that is no
   const pem = (name: string) => join(folder, name);
   const own = { CARTOON_EDGE_CERT: pem("node.crt"), CARTOON_EDGE_KEY: pem("node.key") };
 
-  for (const variables of [
+  const wrong: Record<string, string>[] = [
     { CARTOON_EDGE_CA: pem("ca.crt") },
     { CARTOON_EDGE_CA: join(foreign, "ca.crt"), ...own },
     { CARTOON_EDGE_CA: pem("ca.crt"), ...own, CARTOON_EDGE_SERVER_NAME: "another-edge" },
     {},
-  ]) {
+  ];
+  for (const variables of wrong) {
     const { said, attachments } = await dial(variables);
     expect(said[0]).not.toContain("is attached");
     await attachments.close();
