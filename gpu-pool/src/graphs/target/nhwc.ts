@@ -1,4 +1,4 @@
-import { type Dim, divDim, type GraphBuilder, mulDims, op, type Value } from "../builder/index.ts";
+import { type Dim, divDim, elementCount, type GraphBuilder, mulDims, op, type Value } from "../builder/index.ts";
 import {
   type FrameOrder,
   fitsNativeAttention,
@@ -141,7 +141,8 @@ function linearOps(g: GraphBuilder, { lora: loraInputs, kernels, feedForwardChun
       const up = adapted(`${path}.net.0.proj`, true);
       const down = adapted(`${path}.net.2`, true);
       const bias = g.weight(`${path}.net.0.proj.bias`);
-      const gate = native.has("geglu") ? nativeGeglu : kernels.biasSplitGelu;
+      const whole = (elementCount(bias.shape) as number) % 16 === 0;
+      const gate = native.has("geglu") && whole ? nativeGeglu : kernels.biasSplitGelu;
       const run = (part: Value) =>
         op.matmulTransposed(g, gate(g, op.matmulTransposed(g, part, up), bias), down);
       const chunks = kind === "temporal" ? feedForwardChunks : 1;
