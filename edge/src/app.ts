@@ -1,6 +1,7 @@
+import type { HonoRequest } from "hono";
 import { cors } from "hono/cors";
 import { authenticate } from "./auth/authenticate.ts";
-import { isCharacterUpload } from "./characters/upload.ts";
+import { isCharacterUpload, isForm } from "./characters/upload.ts";
 import { DIALECTS } from "./dialects/index.ts";
 import { problemResponse } from "./errors/problem.ts";
 import { ApiError } from "./errors/table.ts";
@@ -22,8 +23,10 @@ import type { Services } from "./services.ts";
 import { traceRequests } from "./tracing/middleware.ts";
 
 const BODY_TIMEOUT_MS = 30_000;
-/** Routes that take files and keep them to a limit of their own. */
-const UPLOADS = new Set(["/gradio_api/upload"]);
+/** Routes that take files in forms, and keep them to a limit of their own. */
+const UPLOADS = new Set(["/gradio_api/upload", "/v1/videos"]);
+const isUpload = (request: HonoRequest) =>
+  isCharacterUpload(request) || (UPLOADS.has(request.path) && isForm(request.header("content-type")));
 const EXPOSED = [
   "etag",
   "location",
@@ -52,7 +55,7 @@ export function createApp(services: Services): App {
   registerStore(app, services.store, config.maxUploadBytes);
   // Files of characters have limits of their own, and are read once it is known whose they are.
   const limitBody = bodyLimit({ maxBytes: config.maxBodyBytes, timeoutMs: BODY_TIMEOUT_MS });
-  app.use((c, next) => (isCharacterUpload(c.req) || UPLOADS.has(c.req.path) ? next() : limitBody(c, next)));
+  app.use((c, next) => (isUpload(c.req) ? next() : limitBody(c, next)));
   app.use(authenticate(config, services.db));
   app.use(rateLimit(config, services.db));
 

@@ -73,6 +73,19 @@ test("a file that the official client uploads becomes the voice of a character",
   expect(await (await fetch(voice?.audio_url ?? "")).bytes()).toEqual(wavOf(1.5));
 });
 
+test("an uploaded picture is what the clip starts from", async () => {
+  const client = await Client.connect(h.url);
+  const png = Buffer.from(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
+    "base64",
+  );
+  const start_image = handle_file(new Blob([png], { type: "image/png" }));
+  await client.predict("/animation", { prompt: "temo waves", start_image, start_strength: 0.5 });
+  const started = h.node.runs.at(-1)?.request.spec?.clip?.start_image;
+  expect(started?.strength).toBeCloseTo(0.5);
+  expect(Buffer.from(await (await fetch(started?.url ?? "")).arrayBuffer()).equals(png)).toBe(true);
+});
+
 test("uploads: paths, what is no clip, other people's files", async () => {
   const upload = async (bytes: Uint8Array<ArrayBuffer>) => {
     const form = new FormData();
@@ -81,7 +94,7 @@ test("uploads: paths, what is no clip, other people's files", async () => {
     return { status: response.status, body: await response.json() };
   };
   const kept = await upload(wavOf(2));
-  expect(kept).toEqual({ status: 200, body: [expect.stringMatching(/^upload_[0-9a-f]{32}\/clip\.wav$/)] });
+  expect(kept).toEqual({ status: 200, body: [expect.stringMatching(/^upload_[0-9a-f]{32}\/file\.wav$/)] });
   const back = await fetch(`${h.url}/gradio_api/file=${kept.body[0]}`);
   expect(await back.bytes()).toEqual(wavOf(2));
   expect(await upload(new TextEncoder().encode("#!/bin/sh"))).toMatchObject({ status: 422 });
@@ -91,7 +104,7 @@ test("uploads: paths, what is no clip, other people's files", async () => {
   });
   const large = await upload(new Uint8Array(11 * 1024 * 1024));
   expect(large.status).toBe(413);
-  const missing = `upload_${"0".repeat(32)}/clip.wav`;
+  const missing = `upload_${"0".repeat(32)}/file.wav`;
   expect((await fetch(`${h.url}/gradio_api/file=${missing}`)).status).toBe(404);
   const call = (voice: unknown[]) =>
     h.call("POST", "/gradio_api/call/voice", {

@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from "bun:test";
-import OpenAI from "openai";
+import OpenAI, { toFile } from "openai";
 import { startHarness } from "./harness.ts";
 
 const h = await startHarness();
@@ -56,4 +56,23 @@ test("errors have the shape the client types", async () => {
     status: 404,
     code: "not_found",
   });
+});
+
+test("a picture that the official client sends is what the clip starts from", async () => {
+  const png = Buffer.from(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
+    "base64",
+  );
+  const file = await toFile(png, "start.png", { type: "image/png" });
+  await h.finished((await client.videos.create({ prompt: "temo waves", input_reference: file })).id);
+  const started = h.node.runs.at(-1)?.request.spec?.clip?.start_image;
+  expect(started?.strength).toBeCloseTo(0.7);
+  expect(Buffer.from(await (await fetch(started?.url ?? "")).arrayBuffer()).equals(png)).toBe(true);
+  const image_url = "https://example.com/start.png";
+  const byUrl = await client.videos.create({ prompt: "temo waves", input_reference: { image_url } });
+  await h.finished(byUrl.id);
+  expect(h.node.runs.at(-1)?.request.spec?.clip?.start_image?.url).toBe(image_url);
+  const script = await toFile(Buffer.from("#!/bin/sh"), "x.png", { type: "image/png" });
+  const refused = await failureOf(client.videos.create({ prompt: "x", input_reference: script }));
+  expect(refused).toMatchObject({ status: 422, param: "input_reference" });
 });

@@ -15,7 +15,7 @@ export async function castOf(
   tenant: string,
   request: RenderRequest,
 ): Promise<RegisteredCharacter[]> {
-  checkUrls(services, request);
+  await checkUrls(services, request);
   const views = await services.characters.of(tenant);
   if (views.length === 0 && !request.registered?.length) return [];
   const given = request.registered ?? [];
@@ -42,9 +42,14 @@ async function checkFiles(
 }
 
 /** Nodes fetch these; what their guard would refuse in any case is refused here. */
-function checkUrls({ config }: Services, request: RenderRequest): void {
-  for (const [index, { audio_url: url }] of (request.speech?.voices ?? []).entries())
-    checkWebhookUrl(url, config.fetchAllow, `#/speech/voices/${index}/audio_url`);
+async function checkUrls({ config, store }: Services, request: RenderRequest): Promise<void> {
+  const voices = request.speech?.voices ?? [];
+  // Uploads of dialects lie in the store, which nodes reach by its own address.
+  const own = voices.length > 0 ? new URL(await store.signInternalGet("renders/any", 1)) : undefined;
+  const ownPort = own && (own.port || (own.protocol === "https:" ? "443" : "80"));
+  const allow = own ? [...config.fetchAllow, `${own.hostname.replace(/^\[|\]$/g, "")}:${ownPort}`] : [];
+  for (const [index, { audio_url: url }] of voices.entries())
+    checkWebhookUrl(url, allow, `#/speech/voices/${index}/audio_url`);
   const lists = { "#/loras": request.loras, "#/clip/loras": request.clip?.loras };
   for (const [pointer, list] of Object.entries(lists))
     for (const [index, { url }] of (list ?? []).entries())

@@ -79,11 +79,18 @@ export function gradioFunctions(pack: PackManifest): GradioFunction[] {
       choices: names,
     },
   ];
+  const startImage: Component[] = [
+    { name: "start_image", label: "Start image", type: "image", value: null },
+    {
+      ...{ name: "start_strength", label: "How much of it is redrawn", type: "slider" },
+      ...{ value: 0.7, minimum: 0.05, maximum: 1, step: 0.05 },
+    },
+  ];
   return [
     {
       apiName: "animation",
       task: "animation",
-      inputs: [character, prompt, negative, SEED, ...PICTURE],
+      inputs: [character, prompt, negative, SEED, ...PICTURE, ...startImage],
       outputs: [GIF, VIDEO, STATUS],
     },
     {
@@ -95,7 +102,17 @@ export function gradioFunctions(pack: PackManifest): GradioFunction[] {
     {
       apiName: "combined",
       task: "combined",
-      inputs: [character, prompt, dialogue, negative, SEED, ...PICTURE, ...VOICE, ...voiceClip],
+      inputs: [
+        character,
+        prompt,
+        dialogue,
+        negative,
+        SEED,
+        ...PICTURE,
+        ...VOICE,
+        ...voiceClip,
+        ...startImage,
+      ],
       outputs: [GIF, VIDEO, AUDIO, STATUS],
     },
   ];

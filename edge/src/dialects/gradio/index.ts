@@ -7,19 +7,19 @@ import { validationError } from "../../errors/from-zod.ts";
 import { toApiError } from "../../errors/problem.ts";
 import { ApiError } from "../../errors/table.ts";
 import { type App, type AppEnv, createRouter } from "../../hono.ts";
-import { bodyLimit } from "../../middleware/body-limit.ts";
 import { principalOf, requireScope } from "../../middleware/require-scope.ts";
 import { eventStream } from "../../renders/sse.ts";
 import { publicId } from "../../renders/view.ts";
 import type { Services } from "../../services.ts";
 import { resultUrls } from "../shared/links.ts";
 import { submitInput } from "../shared/submit-input.ts";
+import { uploadLimit, uploadUrl } from "../shared/uploads.ts";
 import { gradioConfig, gradioInfo } from "./config.ts";
+import { keepFiles, startImageOf, voiceOf } from "./files.ts";
 import { type GradioFunction, gradioFunctions } from "./functions.ts";
 import { jobMessages } from "./messages.ts";
 import { failureText, outputData } from "./output.ts";
 import { GradioSessions, type SessionJob } from "./sessions.ts";
-import { keepUploads, MAX_UPLOAD_BYTES, uploadUrl, voiceOf } from "./uploads.ts";
 
 const Call = z.object({ data: z.array(z.unknown()).max(64).default([]) });
 const Join = Call.extend({
@@ -27,7 +27,6 @@ const Join = Call.extend({
   api_name: z.string().optional(),
   session_hash: z.string().min(1).max(128),
 });
-const UPLOAD_TIMEOUT_MS = 120_000;
 const Session = z.string().min(1).max(128);
 
 /** Gradio's API, for `@gradio/client`, `gradio_client` and plain `/gradio_api/call`. */
@@ -109,17 +108,12 @@ export function registerGradio(app: App, services: Services): void {
     return c.json({ success: true });
   });
 
-  api.post(
-    "/upload",
-    requireScope("render"),
-    bodyLimit({ maxBytes: MAX_UPLOAD_BYTES, timeoutMs: UPLOAD_TIMEOUT_MS }),
-    async (c) => {
-      const form = await c.req.formData().catch(() => {
-        throw new ApiError("invalid_request", "a multipart form with files is needed");
-      });
-      return c.json(await keepUploads(services, principalOf(c), form));
-    },
-  );
+  api.post("/upload", requireScope("render"), uploadLimit, async (c) => {
+    const form = await c.req.formData().catch(() => {
+      throw new ApiError("invalid_request", "a multipart form with files is needed");
+    });
+    return c.json(await keepFiles(services, principalOf(c), form));
+  });
 
   api.get("/:file{file=.+}", requireScope("read"), async (c) => {
     const path = c.req.param("file").slice("file=".length);
@@ -168,12 +162,13 @@ async function submit(
     fn.inputs.map((component, index) => [component.name, data[index] ?? component.value]),
   );
   const voice = await voiceOf(services, principal, given);
-  const { voice_clip, voice_transcript, voice_character, ...input } = given;
+  const startImage = await startImageOf(services, principal, given);
+  const { voice_clip, voice_transcript, voice_character, start_image, start_strength, ...input } = given;
   const { job } = await submitInput(
     services,
     principal,
     { ...input, task_type: fn.task },
-    { dialect: "gradio", voices: voice && [voice] },
+    { dialect: "gradio", voices: voice && [voice], startImage },
   );
   return publicId(job);
 }

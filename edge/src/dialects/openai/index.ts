@@ -11,7 +11,9 @@ import { publicId } from "../../renders/view.ts";
 import type { Services } from "../../services.ts";
 import { jobPrefix } from "../../store/key.ts";
 import { resultUrls } from "../shared/links.ts";
-import { renderOf, VideoRequest } from "./request.ts";
+import { uploadLimit } from "../shared/uploads.ts";
+import { type Reference, startImageOf, videoRequest } from "./incoming.ts";
+import { renderOf, type VideoRequest } from "./request.ts";
 import { toVideo } from "./view.ts";
 
 const ListQuery = z.object({
@@ -36,10 +38,16 @@ export function registerOpenAi(app: App, services: Services): void {
     return Response.json({ error: body }, { status: error.status, headers: error.headers });
   });
 
-  const submit = async (c: Parameters<typeof principalOf>[0], video: VideoRequest, remixOf?: string) => {
+  const submit = async (
+    c: Parameters<typeof principalOf>[0],
+    video: VideoRequest,
+    { remixOf, reference }: { remixOf?: string; reference?: Reference } = {},
+  ) => {
     const packs = services.catalog.packs().map((one) => one.manifest.name);
     const name = video.model !== undefined && packs.includes(video.model) ? video.model : "";
-    const request = renderOf(video, services.catalog.pack(name), packs);
+    const render = renderOf(video, services.catalog.pack(name), packs);
+    const start_image = await startImageOf(services, principalOf(c), reference);
+    const request = { ...render, clip: { ...render.clip, ...(start_image ? { start_image } : {}) } };
     const warnings =
       video.model !== undefined && name === ""
         ? [
@@ -55,17 +63,22 @@ export function registerOpenAi(app: App, services: Services): void {
     return submitRender(services, principalOf(c), request, { dialect: "openai", extras, warnings });
   };
 
-  api.post("/", requireScope("render"), async (c) => {
-    const { job } = await submit(c, await videoRequest(c.req.raw));
+  api.post("/", requireScope("render"), uploadLimit, async (c) => {
+    const { video, reference } = await videoRequest(c.req.raw);
+    const { job } = await submit(c, video, { reference });
     return c.json(toVideo(job));
   });
 
   api.post("/:id/remix", requireScope("render"), async (c) => {
     const source = await getJob(services.db, { tenant: principalOf(c).tenant }, c.req.param("id"));
     const { clip } = source.spec;
-    const { prompt } = await videoRequest(c.req.raw);
+    const { video } = await videoRequest(c.req.raw);
     const size = clip ? `${clip.width}x${clip.height}` : undefined;
-    const { job } = await submit(c, { prompt, size, seed: clip?.seed }, publicId(source));
+    const { job } = await submit(
+      c,
+      { prompt: video.prompt, size, seed: clip?.seed },
+      { remixOf: publicId(source) },
+    );
     return c.json(toVideo(job));
   });
 
@@ -101,25 +114,6 @@ export function registerOpenAi(app: App, services: Services): void {
   });
 
   app.route("/v1/videos", api);
-}
-
-async function videoRequest(request: Request): Promise<VideoRequest> {
-  const type = request.headers.get("content-type") ?? "";
-  const isForm =
-    type.startsWith("multipart/form-data") || type.startsWith("application/x-www-form-urlencoded");
-  let body: unknown;
-  try {
-    body = isForm ? Object.fromEntries(await request.formData()) : await request.json();
-  } catch {
-    throw new ApiError("invalid_json", "the body is neither JSON nor a form");
-  }
-  if (typeof body === "object" && body !== null && "input_reference" in body)
-    throw new ApiError("validation_failed", "input_reference: a start image is not supported", {
-      errors: [{ detail: "a start image is not supported", pointer: "#/input_reference" }],
-    });
-  const parsed = VideoRequest.safeParse(body);
-  if (!parsed.success) throw validationError(parsed.error.issues);
-  return parsed.data;
 }
 
 async function listVideos(services: Services, tenant: string, query: z.infer<typeof ListQuery>) {

@@ -1,5 +1,5 @@
 import type { Enqueued } from "@cartoon/db";
-import type { SpeechSpec } from "@cartoon/protos";
+import type { SpeechSpec, StartImage } from "@cartoon/protos";
 import type { Principal } from "../../auth/principal.ts";
 import { packOf } from "../../characters/pack-of.ts";
 import type { RenderRequest } from "../../renders/request.ts";
@@ -15,6 +15,8 @@ export interface InputOptions extends SubmitOptions {
   envelope?: Partial<RenderRequest>;
   /** Reference clips for voices, beside what v5's fields can say. */
   voices?: SpeechSpec["voices"];
+  /** The picture that the clip starts from. */
+  startImage?: StartImage;
 }
 
 /** Submits a job whose input has v5's field names, as RunPod, Cog, fal and Gradio requests do. */
@@ -24,14 +26,19 @@ export async function submitInput(
   input: unknown,
   options: InputOptions,
 ): Promise<Enqueued> {
-  const { contract = V6, envelope, voices, ...rest } = options;
+  const { contract = V6, envelope, voices, startImage, ...rest } = options;
   const task = taskOf(input);
   const { request, warnings } = parseV5(input, task, contract, await packOf(services, principal.tenant));
   const extras = { ...rest.extras, task, input };
   return submitRender(
     services,
     principal,
-    { ...request, ...(voices ? { speech: { ...request.speech, voices } } : {}), ...envelope },
+    {
+      ...request,
+      ...(voices ? { speech: { ...request.speech, voices } } : {}),
+      ...(startImage ? { clip: { ...request.clip, start_image: startImage } } : {}),
+      ...envelope,
+    },
     { ...rest, extras, warnings: [...(rest.warnings ?? []), ...warnings] },
   );
 }
