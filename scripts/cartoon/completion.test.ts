@@ -56,6 +56,23 @@ test("zsh takes the script for its own", () => {
   if (said !== undefined) expect(said).toBe("_cartoon\n_cartoon: function\n");
 });
 
+test("zsh offers commands with their description, then flags", () => {
+  // What zsh's own helpers would be given.
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: it is zsh's own
+  const helpers =
+    '_describe() { print -l -- "${(@P)2}" }; compadd() { shift; print -l -- "$@" }; _files() { print files }; compdef() { }';
+  const ask = (prefix: string, ...words: string[]) =>
+    `words=(${words.map((word) => `'${word}'`).join(" ")}) CURRENT=${words.length} PREFIX='${prefix}'; _cartoon; print --`;
+  const script = [
+    helpers,
+    SHELLS.zsh("cartoon", nodes),
+    ask("", "cartoon", ""),
+    ask("--", "cartoon", "keys", "create", "--"),
+  ];
+  const said = shell("zsh", "-f", "-c", script.join("\n"));
+  if (said !== undefined) expect(said).toBe("keys:API keys\nweb:\n\n--tenant\n--out\n-o\n--help\nfiles\n\n");
+});
+
 test("fish offers commands with their description, then flags", () => {
   const script = `${SHELLS.fish("cartoon", nodes)}\ncomplete -C 'cartoon keys cr'\ncomplete -C 'cartoon keys create --t'`;
   const said = shell("fish", "-c", script);
