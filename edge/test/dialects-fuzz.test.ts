@@ -8,11 +8,10 @@ import { V6 } from "../src/dialects/shared/v5-input/contract.ts";
 import { parseEnv } from "../src/env.ts";
 import { createNodeToken } from "../src/nodes/token.ts";
 import { openServices } from "../src/open-services.ts";
-import { anything, fields, plausible } from "./arbitraries.ts";
+import { anything, CASES, fields, plausible } from "./arbitraries.ts";
 import { sleep } from "./harness.ts";
 import { ScriptedNode } from "./scripted-node.ts";
 
-const RUNS = Number(process.env.FUZZ_RUNS ?? 10_000);
 const HANG_MS = 10_000;
 
 // A whole edge without its socket; nothing is dispatched, and one waiting job is all that fits.
@@ -297,7 +296,7 @@ async function send(way: Way, path: string, body: string): Promise<{ status: num
   return { status: response.status, body: isJson && text ? JSON.parse(text) : text };
 }
 
-const share = Math.ceil(RUNS / Object.keys(WAYS).length);
+const share = Math.ceil(CASES / Object.keys(WAYS).length);
 for (const [name, way] of Object.entries(WAYS))
   test(`${name}: ${share} bodies of any kind get no 5xx and no silence, and a refusal names the field`, async () => {
     const body = fc.oneof(

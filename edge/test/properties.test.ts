@@ -12,11 +12,11 @@ import { RenderRequest } from "../src/renders/request.ts";
 import { requestFromWire } from "../src/rpc/wire.ts";
 import { parseStoreKey } from "../src/store/key.ts";
 import { parseRange } from "../src/store/range.ts";
-import { anything, fields, plausible } from "./arbitraries.ts";
+import { anything, CASES, fields, plausible } from "./arbitraries.ts";
 import { startHarness } from "./harness.ts";
 
 const pack = PackManifest.parse(JSON.parse(readFileSync(new URL("pack.json", import.meta.url), "utf8")));
-const runs = Number(process.env.FUZZ_RUNS ?? 10_000);
+const runs = CASES;
 
 /** The native way in, without the network. */
 function native(input: unknown) {
