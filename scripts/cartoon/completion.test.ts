@@ -58,8 +58,8 @@ test("zsh takes the script for its own", () => {
 
 test("zsh offers commands with their description, then flags", () => {
   // What zsh's own helpers would be given.
-  // biome-ignore lint/suspicious/noTemplateCurlyInString: it is zsh's own
   const helpers =
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is zsh's own
     '_describe() { print -l -- "${(@P)2}" }; compadd() { shift; print -l -- "$@" }; _files() { print files }; compdef() { }';
   const ask = (prefix: string, ...words: string[]) =>
     `words=(${words.map((word) => `'${word}'`).join(" ")}) CURRENT=${words.length} PREFIX='${prefix}'; _cartoon; print --`;
