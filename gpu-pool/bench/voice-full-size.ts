@@ -11,6 +11,7 @@ import { DiaConfig } from "../src/graphs/dia-config.ts";
 import { buildDiaDecoder } from "../src/graphs/dia-decoder.ts";
 import { buildDiaEncoder } from "../src/graphs/dia-encoder.ts";
 import { DIA_CPU, DIA_CUDA } from "../src/graphs/dia-layers.ts";
+import { loadNativeOps } from "../src/onnx/native-ops.ts";
 import { createSession, float32, floatOutput, int64 } from "../src/onnx/session.ts";
 import { decodeCodes, encodeSamples } from "../src/pipelines/dia/codec.ts";
 import { promptRows } from "../src/pipelines/dia/delay-pattern.ts";
@@ -109,6 +110,10 @@ async function tokens(): Promise<void> {
 }
 
 const length = device === "cuda" ? 860 : 60;
+// VOICE_LIBRARY: the own operators. VOICE_CHOICES=separate: three products for queries, keys and values.
+if (process.env.VOICE_LIBRARY) loadNativeOps(process.env.VOICE_LIBRARY);
+const choices =
+  process.env.VOICE_CHOICES === "separate" ? { packedProjections: false, nativeGate: false } : {};
 
 /** Generates `batch` dialogues of `rows` frames side by side. */
 async function dialogues(model: DiaModel, batch: number, rows: number) {
@@ -133,13 +138,14 @@ async function dialogues(model: DiaModel, batch: number, rows: number) {
 async function timeDialogues(batch: number, cold: boolean): Promise<void> {
   const watch = watchMemory();
   const started = now();
-  const model = await loadDiaModel(join(folder, "dia"), { cacheDir, device });
+  const model = await loadDiaModel(join(folder, "dia"), { cacheDir, device, choices });
   say({ section: "voice load", seconds: (now() - started) / 1000, memoryMiB: memoryUsed() });
   if (cold) say({ section: "voice, first dialogue", batch, ...(await dialogues(model, batch, length)) });
   else await dialogues(model, batch, 100);
   const figures = await dialogues(model, batch, length);
   say({
     section: "voice",
+    choices,
     batch,
     ...figures,
     generate: reference.generateFramesPerSecond,

@@ -467,3 +467,17 @@ __global__ void __launch_bounds__(256) temporal_attention_kernel(const uint4* __
     out[start + static_cast<size_t>(row) * vectors + column] = *reinterpret_cast<const uint4*>(sq + row * stride + column * 8);
   }
 }
+
+/// silu(left) * right of the halves of each row of `in`.
+__global__ void __launch_bounds__(256) gated_silu_kernel(const uint4* __restrict__ in, uint4* __restrict__ out,
+                                                         uint32_t vectors, uint32_t total) {
+  const uint32_t at = blockIdx.x * 256 + threadIdx.x;
+  if (at >= total) return;
+  const uint32_t row = at / vectors, column = at - row * vectors;
+  const uint4* from = in + static_cast<size_t>(row) * 2 * vectors + column;
+  Eight a = unpack(__ldg(from));
+  const Eight b = unpack(__ldg(from + vectors));
+#pragma unroll
+  for (int i = 0; i < 8; i++) a.v[i] = silu(a.v[i]) * b.v[i];
+  out[at] = pack(a);
+}

@@ -222,6 +222,19 @@ OrtStatus* interleave(void*, OrtKernelContext* context) {
   return launched();
 }
 
+OrtStatus* gated_silu(void*, OrtKernelContext* context) {
+  const Tensor x = input(context, 0);
+  if (x.last() % 16 != 0) return fail("GatedSilu: rows must be a multiple of 16");
+  int64_t dims[8];
+  memcpy(dims, x.dims, sizeof dims);
+  dims[x.rank - 1] /= 2;
+  uint4* out = static_cast<uint4*>(output(context, 0, dims, x.rank));
+  const uint32_t vectors = x.last() / 16, total = x.count() / 16;
+  if (total == 0) return nullptr;
+  LAUNCH(gated_silu_kernel, (total + 255) / 256, 256, 0, stream_of(context), x.eights(), out, vectors, total);
+  return launched();
+}
+
 /// Channels that a block of temporal attention takes: 30 KiB of shared memory for 16 frames.
 constexpr int64_t ATTENTION_CHANNELS = 320;
 
@@ -305,7 +318,7 @@ Op make(const char* name, OrtStatus* (*compute)(void*, OrtKernelContext*), const
 }
 
 OrtDomain* domain = nullptr;
-Op ops[7];
+Op ops[8];
 
 OrtStatus* make_domain() {
   if (domain) return nullptr;
@@ -316,6 +329,7 @@ OrtStatus* make_domain() {
   ops[4] = make("Residual", residual, RESIDUAL_IN, 3, 3, GEGLU_OUT, 1);
   ops[5] = make("Interleave", interleave, GEGLU_IN, 2, 2, GEGLU_OUT, 1);
   ops[6] = make("TemporalAttention", temporal_attention, RESIDUAL_IN, 3, 3, GEGLU_OUT, 1);
+  ops[7] = make("GatedSilu", gated_silu, GEGLU_IN, 1, 1, GEGLU_OUT, 1);
   OrtDomain* made = nullptr;
   if (OrtStatus* status = ort_create_domain(api, DOMAIN_NAME, &made)) return status;
   for (const Op& op : ops)

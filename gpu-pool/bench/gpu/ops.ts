@@ -5,6 +5,7 @@ import { parseArgs } from "node:util";
 import { type Dim, GraphBuilder, op, type Value } from "../../src/graphs/builder/index.ts";
 import {
   foldedUpsampleWeight,
+  nativeGatedSilu,
   nativeGeglu,
   nativeGroupNorm,
   nativeInterleave,
@@ -291,6 +292,16 @@ function cases(): Case[] {
       native: (g, [x]) => [nativeGeglu(g, x as Value, g.weight("bias"))],
       plain: (g, [x]) => [plainKernels.biasSplitGelu(g, x as Value, g.weight("bias"))],
       stock: (g, [x]) => [fused.biasSplitGelu(g, x as Value, g.weight("bias"))],
+    });
+    all.push({
+      name: `GatedSilu [${n},${2 * c}]`,
+      weights: {},
+      inputs: [[n, 2 * c]],
+      native: (g, [x]) => [nativeGatedSilu(g, x as Value)],
+      plain: (g, [x]) => {
+        const [gate, up] = op.split(g, x as Value, 2, -1);
+        return [op.mul(g, op.mul(g, gate as Value, op.unary(g, "Sigmoid", gate as Value)), up as Value)];
+      },
     });
     all.push({
       name: `Residual, from (pixel, frame) ${tag}`,

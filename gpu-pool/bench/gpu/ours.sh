@@ -31,8 +31,10 @@ if [ $NATIVE = native ]; then
 fi
 sdxl "step${FRAMES[1]}" 60 step --frames "${FRAMES[1]}" --variants plain
 sdxl vae 40 vae --variants plain
+if [ -f "$LIBRARY" ]; then export VOICE_LIBRARY=$LIBRARY; fi
 voice speed 60
 voice batch 60
+section voice-separate 60 env VOICE_CHOICES=separate ORT_ENABLE_CUDNN_FLASH_ATTENTION=0 "${VOICE[@]}" speed
 SAVE="arena_extend_strategy=kSameAsRequested"
 for f in "${FRAMES[@]}"; do sdxl "memory$f-small" 40 memory --frames "$f" --mode small --variants $NATIVE --cuda "$SAVE"; done
 sdxl "memory${FRAMES[0]}-small-powers" 40 memory --frames "${FRAMES[0]}" --mode small --variants $NATIVE

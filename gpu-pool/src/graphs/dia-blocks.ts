@@ -1,4 +1,5 @@
 import { type GraphBuilder, op, type Shape, type Value } from "./builder/index.ts";
+import { nativeGatedSilu } from "./target/native-kernels.ts";
 
 /** Pieces that Dia's encoder and decoder share; ported from transformers 5.17, models/dia/modeling_dia.py. */
 
@@ -72,8 +73,12 @@ export function activation(g: GraphBuilder, x: Value, name: string): Value {
 }
 
 /** Gated feed-forward: `down(up * act(gate))`, gate and up in one matrix. */
-export function gatedMlp(g: GraphBuilder, x: Value, path: string, hiddenAct: string): Value {
-  const [gate, up] = op.split(g, linear(g, x, `${path}.gate_up_proj`), 2, -1);
+export function gatedMlp(g: GraphBuilder, x: Value, path: string, hiddenAct: string, native = false): Value {
+  const inner = linear(g, x, `${path}.gate_up_proj`);
+  const width = inner.shape.at(-1);
+  if (native && hiddenAct === "silu" && typeof width === "number" && width % 16 === 0)
+    return linear(g, nativeGatedSilu(g, inner), `${path}.down_proj`);
+  const [gate, up] = op.split(g, inner, 2, -1);
   if (!gate || !up) throw new Error("gate_up_proj has two halves");
   return linear(g, op.mul(g, up, activation(g, gate, hiddenAct)), `${path}.down_proj`);
 }

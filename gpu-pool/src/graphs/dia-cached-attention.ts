@@ -21,7 +21,21 @@ export interface Attended {
   readonly present: KeysValues;
 }
 
-/** Causal self-attention of the rows `h` [R, S, d] that follow the cached ones. */
+/** Whether the contrib operator takes the model's heads: it rotates heads of a multiple of 16 only. */
+export function takesGroupQuery(kind: SelfAttentionKind, { decoder }: DiaConfig): boolean {
+  return kind === "gqa" && decoder.head_dim % 16 === 0;
+}
+
+/** Weights of queries, keys and values below each other, so that one product makes all three. */
+export function packedProjection(g: GraphBuilder, path: string): Value {
+  const weights = ["q_proj", "k_proj", "v_proj"].map((name) => g.weight(`${path}.${name}.weight`));
+  return op.concat(g, weights, 0);
+}
+
+/**
+ * Causal self-attention of the rows `h` [R, S, d] that follow the cached ones.
+ * @param packed the joined weights, for the contrib operator
+ */
 export function cachedSelfAttention(
   g: GraphBuilder,
   config: DiaConfig,
@@ -30,13 +44,18 @@ export function cachedSelfAttention(
   h: Value,
   past: KeysValues,
   rope: RopeTable,
+  packed?: Value,
 ): Attended {
   const project = (name: string) => linear(g, h, `${path}.${name}`);
-  const projected = { q: project("q_proj"), k: project("k_proj"), v: project("v_proj") };
-  // The contrib operator rotates heads of a multiple of 16 only.
-  const fused = kind === "gqa" && config.decoder.head_dim % 16 === 0;
-  const attend = fused ? groupQueryAttention : plainAttention;
-  const { output, present } = attend(g, config, projected, past, rope);
+  const fused = takesGroupQuery(kind, config);
+  const projected =
+    fused && packed
+      ? { q: op.matmulTransposed(g, h, packed), k: undefined, v: undefined }
+      : { q: project("q_proj"), k: project("k_proj"), v: project("v_proj") };
+  const { output, present } =
+    fused || !projected.k
+      ? groupQueryAttention(g, config, projected, past, rope)
+      : plainAttention(g, config, projected, past, rope);
   return { output: linear(g, output, `${path}.o_proj`), present };
 }
 
@@ -46,33 +65,34 @@ interface Projected {
   readonly v: Value;
 }
 
+/** Where the rows end up in the cache: the same for all layers, and small tensors cost a launch each. */
+function cacheLengths(g: GraphBuilder, past: Value, q: Value): { last: Value; total: Value } {
+  const key = `cache lengths ${past.shape[2]} ${q.shape[1]}`;
+  const total = g.once(key, () => op.cast(g, op.add(g, lengthOf(g, past, 2), lengthOf(g, q, 1)), "int32"));
+  const last = g.once(`${key} last`, () => {
+    const one = g.constant("int32", Int32Array.of(1), [1]);
+    return g.node("Expand", [op.sub(g, total, one), lengthOf(g, past, 0)], { shape: [past.shape[0] ?? 1] });
+  });
+  return { last, total: g.once(`${key} total`, () => op.squeeze(g, total, [0])) };
+}
+
 function groupQueryAttention(
   g: GraphBuilder,
   { decoder: c }: DiaConfig,
-  { q, k, v }: Projected,
+  { q, k, v }: { readonly q: Value; readonly k: Value | undefined; readonly v: Value | undefined },
   past: KeysValues,
   rope: RopeTable,
 ): Attended {
-  const rowCount = g.once(`rows ${past.k.shape[0]}`, () => {
-    const rows = g.node(
-      "Shape",
-      [past.k],
-      { dtype: "int64", shape: [1] },
-      { start: { i: 0 }, end: { i: 1 } },
-    );
-    return rows;
-  });
-  const total = g.once(`total ${past.k.name} ${q.name}`, () =>
-    op.add(g, lengthOf(g, past.k, 2), lengthOf(g, q, 1)),
-  );
-  const total32 = op.cast(g, total, "int32");
-  const last = op.sub(g, total32, g.constant("int32", Int32Array.of(1), [1]));
-  const lastPerRow = g.node("Expand", [last, rowCount], { shape: [past.k.shape[0] ?? 1] });
+  const { last, total } = cacheLengths(g, past.k, q);
   const presentShape = past.k.shape.map((d, i) => (i === 2 ? "p1" : d));
   const [output, presentK, presentV] = g.nodes(
     "GroupQueryAttention",
-    [q, k, v, past.k, past.v, lastPerRow, op.squeeze(g, total32, [0]), rope.cos, rope.sin],
-    [q, { dtype: k.dtype, shape: presentShape }, { dtype: v.dtype, shape: presentShape }],
+    [q, k, v, past.k, past.v, last, total, rope.cos, rope.sin],
+    [
+      { dtype: q.dtype, shape: [...q.shape.slice(0, -1), c.num_attention_heads * c.head_dim] },
+      { dtype: past.k.dtype, shape: presentShape },
+      { dtype: past.v.dtype, shape: presentShape },
+    ],
     {
       num_heads: { i: c.num_attention_heads },
       kv_num_heads: { i: c.num_key_value_heads },

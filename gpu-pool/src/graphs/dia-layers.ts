@@ -5,7 +5,9 @@ import {
   cachedSelfAttention,
   crossAttention,
   type KeysValues,
+  packedProjection,
   type SelfAttentionKind,
+  takesGroupQuery,
 } from "./dia-cached-attention.ts";
 import type { DiaConfig } from "./dia-config.ts";
 
@@ -17,6 +19,10 @@ export interface DiaTarget {
   readonly cross: "fed" | "projected";
   /** `mha` fuses cross-attention into one contrib operator. */
   readonly crossAttention: "plain" | "mha";
+  /** Queries, keys and values from one product. */
+  readonly packedProjections?: boolean;
+  /** The gated feed-forward's elementwise part as one of the own operators (gpu-pool/native). */
+  readonly nativeGate?: boolean;
 }
 
 export const DIA_CPU: DiaTarget = {
@@ -30,6 +36,7 @@ export const DIA_CUDA: DiaTarget = {
   selfAttention: "gqa",
   cross: "projected",
   crossAttention: "mha",
+  packedProjections: true,
 };
 
 /** float32 on a GPU, where the fused attention takes half precision only: for comparisons. */
@@ -70,6 +77,7 @@ export class DecoderLayers {
   readonly #alignmentHead: AlignmentHead | undefined;
   readonly #rope: ReturnType<typeof ropeTable>;
   readonly #embedding: Value;
+  readonly #packed: readonly (Value | undefined)[];
 
   constructor(
     config: DiaConfig,
@@ -93,6 +101,11 @@ export class DecoderLayers {
     this.#alignmentHead = alignmentHead;
     this.#rope = ropeTable(g, c.max_position_embeddings, c.head_dim, c.rope_parameters.rope_theta);
     this.#embedding = g.weight("model.decoder.embeddings.embed.weight");
+    // Outside the loop, where the joined weights become constants.
+    const packs = target.packedProjections && takesGroupQuery(target.selfAttention, config);
+    this.#packed = cross.map((_, layer) =>
+      packs ? packedProjection(g, `model.decoder.layers.${layer}.self_attention`) : undefined,
+    );
   }
 
   /**
@@ -121,6 +134,7 @@ export class DecoderLayers {
         h,
         kv,
         rope,
+        this.#packed[layer],
       );
       present.push(self.present);
       const afterSelf = skipRmsNorm(g, self.output, x, `${path(layer)}.pre_ca_norm`, c.norm_eps);
@@ -145,7 +159,7 @@ export class DecoderLayers {
         `${path(layer)}.pre_mlp_norm`,
         c.norm_eps,
       );
-      const fed = gatedMlp(g, afterCross.normed, `${path(layer)}.mlp`, c.hidden_act);
+      const fed = gatedMlp(g, afterCross.normed, `${path(layer)}.mlp`, c.hidden_act, this.#target.nativeGate);
       const next = layer + 1 < c.num_hidden_layers ? `${path(layer + 1)}.pre_sa_norm` : "model.decoder.norm";
       const out = skipRmsNorm(g, fed, afterCross.sum, next, c.norm_eps);
       h = out.normed;

@@ -32,6 +32,7 @@ const TARGETS: Record<string, DiaTarget> = {
     selfAttention: "gqa",
     cross: "projected",
     crossAttention: "mha",
+    packedProjections: true,
   },
 };
 

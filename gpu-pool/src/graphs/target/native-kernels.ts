@@ -103,6 +103,13 @@ export function nativeGeglu(g: GraphBuilder, x: Value, bias: Value): Value {
   return g.node("GeGlu", [x, bias], { shape: [...x.shape.slice(0, -1), width / 2] }, {}, NATIVE_DOMAIN);
 }
 
+/** `silu(left) * right` of the halves of `x`. */
+export function nativeGatedSilu(g: GraphBuilder, x: Value): Value {
+  const width = x.shape.at(-1);
+  if (typeof width !== "number") throw new Error("the number of channels must be known");
+  return g.node("GatedSilu", [x], { shape: [...x.shape.slice(0, -1), width / 2] }, {}, NATIVE_DOMAIN);
+}
+
 /** Layer norm of `x + skip + bias`, plus `position` [F, C]; and the sum. */
 export function nativeLayerNorm(
   g: GraphBuilder,

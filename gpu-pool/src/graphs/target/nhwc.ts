@@ -1,4 +1,12 @@
-import { type Dim, divDim, elementCount, type GraphBuilder, mulDims, op, type Value } from "../builder/index.ts";
+import {
+  type Dim,
+  divDim,
+  elementCount,
+  type GraphBuilder,
+  mulDims,
+  op,
+  type Value,
+} from "../builder/index.ts";
 import {
   type FrameOrder,
   fitsNativeAttention,

@@ -13,6 +13,7 @@ import {
   DIA_CUDA_FLOAT32,
   type DiaTarget,
 } from "../../graphs/dia-layers.ts";
+import { loadNativeOps } from "../../onnx/native-ops.ts";
 import { createSession, type Session, type SessionOptions } from "../../onnx/session.ts";
 import { openWeights, type WeightSet } from "../../weights/weight-set.ts";
 import { weightFiles } from "./weight-files.ts";
@@ -24,6 +25,8 @@ export interface DiaModelOptions {
   readonly alignmentHead?: AlignmentHead | undefined;
   /** Compute type on a GPU; half precision by default. The CPU always computes in float32. */
   readonly precision?: "float16" | "float32";
+  /** Operator choices other than the device's own, for measurements. */
+  readonly choices?: Partial<DiaTarget>;
 }
 
 /** Dia's sessions. */
@@ -47,9 +50,10 @@ export interface DacModel {
   release(): Promise<void>;
 }
 
-function targetFor({ device, precision }: DiaModelOptions): DiaTarget {
-  if (device === "cpu") return DIA_CPU;
-  return precision === "float32" ? DIA_CUDA_FLOAT32 : DIA_CUDA;
+function targetFor({ device, precision, choices }: DiaModelOptions): DiaTarget {
+  if (device === "cpu") return { ...DIA_CPU, ...choices };
+  if (precision === "float32") return { ...DIA_CUDA_FLOAT32, ...choices };
+  return { ...DIA_CUDA, nativeGate: loadNativeOps() !== undefined, ...choices };
 }
 
 async function readJson(path: string): Promise<unknown> {
