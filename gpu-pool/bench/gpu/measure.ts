@@ -64,11 +64,12 @@ export async function open(
   provider: "cuda" | "cpu",
   cacheDir: string,
   build: () => OnnxModel,
+  profilePrefix?: string,
 ): Promise<Opened> {
   const start = performance.now();
   const model = build();
   const built = performance.now();
-  const session = await createSession(model, cacheDir, { provider });
+  const session = await createSession(model, cacheDir, { provider, profilePrefix });
   return {
     session,
     buildMs: Math.round(built - start),

@@ -42,6 +42,9 @@ for f in "${FRAMES[@]}"; do sdxl "memory$f" 40 memory --frames "$f" --mode norma
 voice codec 40
 voice parity 40
 voice tokens 60
+export CUDA_LAUNCH_BLOCKING=1
+sdxl profile 60 profile --frames "${FRAMES[0]}" --variants "$NATIVE,plain"
+unset CUDA_LAUNCH_BLOCKING
 sdxl lora 60 lora --frames "${FRAMES[0]}" --variants $NATIVE
 sdxl clip 40 clip
 if [ $NATIVE = native ]; then section ops-large 60 "${OPS[@]}" --large; fi

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { buildVaeDecoder, buildVaeEncoder } from "../../src/graphs/autoencoder-kl.ts";
@@ -23,6 +23,7 @@ import { distance, floats, memoryUsed, open, say, timed, watchMemory } from "./m
  * torch_sdxl.py wrote:
  *
  *     bun bench/gpu/sdxl.ts FOLDER step --frames 16 [--variants plain,deterministic]
+ *     CUDA_LAUNCH_BLOCKING=1 bun bench/gpu/sdxl.ts FOLDER profile --frames 16 [--variants native]
  *     bun bench/gpu/sdxl.ts FOLDER lora --frames 16
  *     bun bench/gpu/sdxl.ts FOLDER memory --frames 16 --mode normal|small
  *     bun bench/gpu/sdxl.ts FOLDER vae | clip
@@ -98,23 +99,28 @@ async function unet() {
     text_embeds: float32(await reference("pooled"), [2, textDim]),
     time_ids: float32(await reference("ids"), [2, 6]),
   };
-  const make = async (batch: number, options: CudaOptions, lora: boolean) => {
+  const make = async (batch: number, options: CudaOptions, lora: boolean, profilePrefix?: string) => {
     const fixed = { batch, frames, height: size, width: size, tokens: 77 };
     const plan = planUnet(shape, fixed, options.feedForwardChunks);
     const symbolic = { batch: "B", frames, height: "H", width: "W", tokens: "S" };
     const sizes = options.deterministic ? fixed : symbolic;
     let targets: readonly LoraTarget[] = [];
-    const opened = await open(provider, cache, () => {
-      const built = buildUnetMotion({
-        shape,
-        weights: tensors,
-        target: target({ ...options, ...plan }),
-        lora,
-        sizes,
-      });
-      targets = built.loraTargets;
-      return built;
-    });
+    const opened = await open(
+      provider,
+      cache,
+      () => {
+        const built = buildUnetMotion({
+          shape,
+          weights: tensors,
+          target: target({ ...options, ...plan }),
+          lora,
+          sizes,
+        });
+        targets = built.loraTargets;
+        return built;
+      },
+      profilePrefix,
+    );
     return { ...opened, plan, targets };
   };
   return { feeds, make, size };
@@ -144,6 +150,40 @@ async function step(): Promise<void> {
     } catch (error) {
       say({ section: "step", who: name, frames, error: String(error).slice(0, 600) });
     }
+  }
+}
+
+interface TraceEvent {
+  readonly cat: string;
+  readonly name: string;
+  readonly ts: number;
+  readonly dur: number;
+  readonly args?: { readonly op_name?: string };
+}
+
+/** Milliseconds of each operator in the last of three steps; launches must be blocking, or they are launch times. */
+async function profile(): Promise<void> {
+  const { feeds, make } = await unet();
+  for (const { name, options } of chosen()) {
+    const prefix = join(cache, `trace-${name}`);
+    const { session } = await make(2, options, false, prefix);
+    for (let i = 0; i < 3; i++) await session.run(feeds);
+    await session.release();
+    const file = (await readdir(cache)).find((entry) => entry.startsWith(`trace-${name}`));
+    if (!file) throw new Error("ONNX Runtime wrote no trace");
+    const events = JSON.parse(await readFile(join(cache, file), "utf8")) as TraceEvent[];
+    const runs = events.filter((event) => event.name === "model_run");
+    const from = runs.at(-1)?.ts ?? 0;
+    const sums = new Map<string, { ms: number; count: number }>();
+    for (const { cat, name: node, ts, dur, args } of events) {
+      if (cat !== "Node" || !node.endsWith("_kernel_time") || ts < from || !args?.op_name) continue;
+      const sum = sums.get(args.op_name) ?? { ms: 0, count: 0 };
+      sums.set(args.op_name, { ms: sum.ms + dur / 1000, count: sum.count + 1 });
+    }
+    const ops = [...sums]
+      .sort((a, b) => b[1].ms - a[1].ms)
+      .map(([op, { ms, count }]) => [op, Math.round(ms * 100) / 100, count]);
+    say({ section: "profile", who: name, frames, stepMs: (runs.at(-1)?.dur ?? 0) / 1000, ops });
   }
 }
 
@@ -325,7 +365,7 @@ async function clip(): Promise<void> {
   await session.release();
 }
 
-const sections: Readonly<Record<string, () => Promise<void>>> = { step, lora, memory, vae, clip };
+const sections: Readonly<Record<string, () => Promise<void>>> = { step, profile, lora, memory, vae, clip };
 try {
   const run = sections[what];
   if (!run) throw new Error(`no section "${what}"; there are ${Object.keys(sections).join(", ")}`);
