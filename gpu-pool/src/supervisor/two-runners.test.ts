@@ -26,6 +26,7 @@ afterAll(async () => {
 });
 
 const longClip = { ...clip, num_frames: 32, num_inference_steps: 50 };
+const longSpeech = { ...speech, lines: Array.from({ length: 6 }, () => speech.lines).flat() };
 const both = (node: TestNode, job_id: string, spec: object) =>
   run(node.client, runRequest(node.store, spec, { job_id }));
 
@@ -59,9 +60,9 @@ test("a voice that dies takes the job along, not the runner that draws", async (
   const pid = drawing?.pid;
   const lost = await run(
     apart.client,
-    runRequest(apart.store, { clip: longClip, speech }, { job_id: "dies" }),
+    runRequest(apart.store, { clip: longClip, speech: longSpeech }, { job_id: "dies" }),
     ({ progress }) => {
-      if (progress?.step === 1 && speaking?.pid) process.kill(speaking.pid, "SIGKILL");
+      if (progress?.stage === "speech" && speaking?.pid) process.kill(speaking.pid, "SIGKILL");
     },
   );
   expect(last(lost)?.failed).toMatchObject({ code: "runner_lost", retryable: true });
