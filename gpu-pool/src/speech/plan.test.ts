@@ -53,12 +53,20 @@ describe("chunks", () => {
 
   test("no more turns in one go than a model speaks well, unless it would be too short", () => {
     const turns = (text: string) =>
-      Array.from({ length: 6 }, (_, i) => (i % 2 === 0 ? line(text) : line(text, "felfel", 2)));
+      Array.from({ length: 10 }, (_, i) => (i % 2 === 0 ? line(text) : line(text, "felfel", 2)));
     const own = { ...limits, maxSeconds: 20, maxWords: undefined, maxTurns: 4 };
     const sizes = (lines: PlanLine[]) => planChunks(lines, own).map(({ segments }) => segments.length);
-    expect(sizes(turns("This one is long enough."))).toEqual([4, 2]);
-    expect(sizes(turns("Oh."))).toEqual([6]);
-    expect(sizes(Array.from({ length: 6 }, () => line("This one is long enough.")))).toEqual([6]);
+    expect(sizes(turns("This one is long enough."))).toEqual([2, 4, 4]);
+    expect(sizes(turns("Oh.").slice(0, 6))).toEqual([6]);
+    expect(sizes(Array.from({ length: 10 }, () => line("This one is long enough.")))).toEqual([2, 8]);
+  });
+
+  test("the first one ends as soon as it is long enough, so that it can soon be heard", () => {
+    const lines = Array.from({ length: 8 }, () => line("Not very long."));
+    const [first, ...others] = planChunks(lines, { ...limits, maxSeconds: 20 });
+    expect(first?.segments).toHaveLength(2);
+    expect(first?.seconds).toBeGreaterThanOrEqual(limits.minSeconds);
+    expect(others.map(({ segments }) => segments.length)).toEqual([6]);
   });
 
   test("a third character gets the free voice, or a chunk of its own", () => {

@@ -44,8 +44,8 @@ export function speechSeconds(text: string, charactersPerSecond: number): number
 
 /**
  * Cuts a dialogue into chunks that the model speaks well: short lines are put together, long ones are split
- * at the ends of sentences, at commas or, if need be, between words. No chunk has more than two voices. Empty
- * lines are passed over.
+ * at the ends of sentences, at commas or, if need be, between words. No chunk has more than two voices, and the first
+ * one ends as soon as it is long enough. Empty lines are passed over.
  */
 export function planChunks(lines: readonly PlanLine[], limits: PlanLimits): PlannedChunk[] {
   const chunks: PlannedSegment[][] = [];
@@ -53,7 +53,9 @@ export function planChunks(lines: readonly PlanLine[], limits: PlanLimits): Plan
   for (const [line, { text, character, voice }] of lines.entries()) {
     for (const piece of text === "" ? [] : splitText(text, limits)) {
       let segment = place(open, { line, character, voice, text: piece }, limits);
-      if (!segment || !fits([...open, segment], limits)) {
+      // The first chunk is no longer than it has to be: it is what can be heard first.
+      const heardFirst = chunks.length === 0 && chunkSeconds(open, limits) >= limits.minSeconds;
+      if (!segment || heardFirst || !fits([...open, segment], limits)) {
         if (open.length > 0) chunks.push(open);
         open = [];
         segment = { line, character, voice, text: piece };
