@@ -1,0 +1,186 @@
+// What only a GPU can show, with the built-in pack and the tiny one: `bun run test:gpu`. GPU_SUITE_DEVICE=cpu tries the
+// suite itself on a machine without one.
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { GraphBuilder, op } from "../../src/graphs/builder/index.ts";
+import { createSession, int64, type Session } from "../../src/onnx/session.ts";
+import { loadPack } from "../../src/packs/index.ts";
+import {
+  type AnimateDiffPipeline,
+  ClipOutOfMemory,
+  type ClipResult,
+  type LoadOptions,
+  loadAnimateDiff,
+} from "../../src/pipelines/animatediff/index.ts";
+import { freeDeviceMemory } from "../../src/runner/free-memory.ts";
+import {
+  last,
+  clip as nodeClip,
+  run,
+  runRequest,
+  speech,
+  startTestNode,
+} from "../../src/supervisor/testing/test-node.ts";
+
+setDefaultTimeout(300_000);
+
+const device = process.env.GPU_SUITE_DEVICE === "cpu" ? "cpu" : "cuda";
+const TOON = fileURLToPath(new URL("../../packs/toon", import.meta.url));
+const clip = { prompt: "temo and felfel on the moon", seed: 5, num_frames: 8, num_inference_steps: 6 };
+const BYTES_TO_SPARE = 700_000_000;
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "cartoon-gpu-suite-"));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+async function withPipeline<T>(
+  options: Partial<LoadOptions>,
+  work: (pipeline: AnimateDiffPipeline) => Promise<T>,
+): Promise<T> {
+  const base = { cacheDir: join(folder, "cache"), device } as const;
+  const pipeline = await loadAnimateDiff(await loadPack(TOON), { ...base, ...options });
+  try {
+    return await work(pipeline);
+  } finally {
+    await pipeline.close();
+  }
+}
+
+/** Of 8-bit frames, in dB. */
+function psnr(a: Uint8Array, b: Uint8Array): number {
+  let sum = 0;
+  for (const [i, value] of a.entries()) sum += (value - (b[i] ?? 0)) ** 2;
+  return 10 * Math.log10(255 ** 2 / (sum / a.length));
+}
+
+const same = (a: ClipResult, b: ClipResult) => Buffer.from(a.frames).equals(Buffer.from(b.frames));
+
+describe("the built-in pack", () => {
+  test("looks as it does on the CPU; so it does in the small mode, and with its norms bit-stable", async () => {
+    const reference = await withPipeline({ device: "cpu" }, (pipeline) => pipeline.generate(clip));
+    for (const options of [{}, { smallMemory: true }, { deterministic: true }]) {
+      const drawn = await withPipeline(options, (pipeline) => pipeline.generate(clip));
+      const likeness = psnr(reference.frames, drawn.frames);
+      console.log(`${JSON.stringify(options)}: ${likeness.toFixed(1)} dB from the CPU's frames`);
+      expect(likeness).toBeGreaterThan(25);
+      expect(drawn.warnings.map(({ field }) => field)).toEqual(reference.warnings.map(({ field }) => field));
+    }
+  });
+
+  test("deterministic: the same bytes again, from a checkpoint, and in another process's place", async () => {
+    const states = new Map<number, Uint8Array>();
+    const save = (state: Uint8Array, step: number) => void states.set(step, state);
+    const draw = (resume?: Uint8Array) =>
+      withPipeline({ deterministic: true }, (pipeline) =>
+        pipeline.generate(clip, { checkpoint: { everySteps: 2, save, resume } }),
+      );
+    const first = await draw();
+    expect(same(first, await draw())).toBe(true);
+    expect(same(first, await draw(states.get(4)))).toBe(true);
+  });
+
+  test("fast differs little", async () => {
+    const [full, fast] = await withPipeline({}, async (pipeline) => [
+      await pipeline.generate({ ...clip, num_inference_steps: 20 }),
+      await pipeline.generate({ ...clip, num_inference_steps: 20, quality: "fast" }),
+    ]);
+    if (!full || !fast) throw new Error("two clips were asked for");
+    expect(same(full, fast)).toBe(false);
+    expect(psnr(full.frames, fast.frames)).toBeGreaterThan(20);
+  });
+});
+
+if (device === "cuda")
+  test("a full card: the clip steps down or says that nothing fits, and the next one is drawn", async () => {
+    const hog = await takeMemory((await freeDeviceMemory({ kind: "cuda", index: 0 })) ?? 0);
+    const large = {
+      ...clip,
+      num_frames: 32,
+      context: { window: 32, overlap: 4, schedule: "static" },
+    } as const;
+    await withPipeline({}, async (pipeline) => {
+      const outcome = await pipeline.generate(large).catch((error: unknown) => error);
+      if (outcome instanceof Error) expect(outcome).toBeInstanceOf(ClipOutOfMemory);
+      const { warnings } = outcome as ClipResult | ClipOutOfMemory;
+      console.log(warnings.map(({ field, given, used }) => `${field}: ${given} → ${used}`).join("\n"));
+      await hog.release();
+      const after = await pipeline.generate(clip);
+      expect(after.warnings.filter(({ rule }) => rule.includes("memory"))).toEqual([]);
+    }).finally(() => hog.release().catch(() => undefined));
+  });
+
+/** Fills the GPU but for a rest: ONNX Runtime keeps what a session has had. */
+async function takeMemory(free: number): Promise<Session> {
+  const g = new GraphBuilder();
+  const shape = g.input("shape", "int64", [2]);
+  const one = op.floats(g, Float32Array.of(1), [1, 1]);
+  const large = g.node("Expand", [one, shape], { shape: ["A", "B"] });
+  g.output("sum", op.reduce(g, "ReduceMax", large, [0, 1]));
+  const session = await createSession(g.build("hog"), join(folder, "cache"), { provider: "cuda" });
+  const floats = Math.max(0, free - BYTES_TO_SPARE) / 4;
+  await session.run({ shape: int64([Math.floor(floats / 1024), 1024], [2]) });
+  return session;
+}
+
+describe("a node", () => {
+  test("draws and speaks, deterministic at the request's wish, and says so", async () => {
+    const node = await startTestNode({ CARTOON_DEVICES: device === "cpu" ? "cpu" : "cuda:0" });
+    try {
+      await node.ready();
+      const bytes: (Uint8Array | undefined)[] = [];
+      for (const job_id of ["first", "second"]) {
+        const spec = { clip: nodeClip, speech, deterministic: true };
+        const outcome = await run(node.client, runRequest(node.store, spec, { job_id }));
+        expect(last(outcome)?.failed?.message ?? "").toBe("");
+        bytes.push(node.store.objects.get(`${job_id}/clip.mp4`));
+      }
+      expect(bytes[0]).toEqual(bytes[1] as Uint8Array);
+      const manifest = JSON.parse(new TextDecoder().decode(node.store.objects.get("first/manifest.json")));
+      expect(manifest).toMatchObject({ device, used: { mode: { deterministic: true } } });
+    } finally {
+      await node.close();
+    }
+  });
+
+  test("with two devices: the clip of both is the clip of one", async () => {
+    const gpus = device === "cuda" ? await countGpus() : 2;
+    if (gpus < 2) {
+      console.log("one GPU: nothing to share");
+      return;
+    }
+    const devices = device === "cpu" ? "cpu,cpu" : "cuda:0,cuda:1";
+    const node = await startTestNode({
+      CARTOON_DEVICES: devices,
+      CARTOON_SHARE_JOBS: "on",
+      CARTOON_DETERMINISTIC: "1",
+    });
+    try {
+      while (node.node.pool.status().permits_free < 2) await Bun.sleep(50);
+      const draw = async (job_id: string) => {
+        const outcome = await run(node.client, runRequest(node.store, { clip: nodeClip }, { job_id }));
+        expect(last(outcome)?.event).toBe("succeeded");
+        return { events: outcome.events, bytes: node.store.objects.get(`${job_id}/clip.mp4`) };
+      };
+      const other = node.node.pool.slots[1];
+      expect(other?.take()).toBe(true);
+      const one = await draw("one");
+      other?.release();
+      const two = await draw("two");
+      expect(two.bytes).toEqual(one.bytes as Uint8Array);
+      expect(two.events.some(({ log }) => log?.message.includes("on another device"))).toBe(true);
+    } finally {
+      await node.close();
+    }
+  });
+});
+
+async function countGpus(): Promise<number> {
+  const child = Bun.spawn(["nvidia-smi", "--list-gpus"], { stdio: ["ignore", "pipe", "ignore"] });
+  return (await new Response(child.stdout).text()).split("\n").filter((line) => line.startsWith("GPU"))
+    .length;
+}
