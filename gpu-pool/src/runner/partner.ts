@@ -3,12 +3,16 @@ import type { PassPartner, SharedPass } from "../pipelines/animatediff/index.ts"
 import { takeFloats, writeFloats } from "./arrays.ts";
 import type { FromRunner, PassAnswer } from "./messages.ts";
 
+/** Longer than any pass takes, the first one with its loading included. */
+const PATIENCE_MS = 120_000;
+
 /**
  * A second runner of the node, as the run that it helps sees it. It may come and go at any time; whoever waits for it
  * when it goes does the pass itself.
  */
 export class Partner implements PassPartner {
   readonly #run: string;
+  readonly #patienceMs: number;
   readonly #folder: string;
   readonly #send: (message: FromRunner) => void;
   readonly #waiting = new Map<number, { resolve: (file: string) => void; reject: (error: Error) => void }>();
@@ -17,7 +21,9 @@ export class Partner implements PassPartner {
   #there = false;
   #last = 0;
 
-  constructor(run: string, folder: string, send: (message: FromRunner) => void) {
+  /** @param patienceMs after which a partner that does not answer is taken for lost */
+  constructor(run: string, folder: string, send: (message: FromRunner) => void, patienceMs = PATIENCE_MS) {
+    this.#patienceMs = patienceMs;
     this.#run = run;
     this.#folder = folder;
     this.#send = send;
@@ -47,7 +53,10 @@ export class Partner implements PassPartner {
     const file = join(this.#folder, `pass-${id}.f32`);
     await writeFloats(file, sample);
     this.#send({ type: "pass", run: this.#run, pass: { ...rest, id, window: [...window], file } });
-    const prediction = await takeFloats(await promise);
+    const patience = setTimeout(() => {
+      this.there = false;
+    }, this.#patienceMs);
+    const prediction = await takeFloats(await promise.finally(() => clearTimeout(patience)));
     this.passes++;
     return prediction;
   }
