@@ -101,6 +101,27 @@ describe("a node that has dialled in", () => {
     node.cut();
   });
 
+  test("thousands of messages at once arrive whole and in order", async () => {
+    const node = behindNat();
+    const total = 3_000;
+    node.script = async (run) => {
+      run.send({ accepted: { node_id: "behind-nat", device: "cpu", resumed_step: 0 } });
+      for (let i = 0; i < total; i++) run.send({ log: { level: "info", message: `line ${i}` } });
+      run.send({ failed: { code: "enough", message: "enough said", retryable: false, receipt: null } });
+      run.end();
+    };
+    void node.dial();
+    await attached();
+    const id = await submit();
+    expect((await h.finished(id)).error?.code).toBe("enough");
+    const log = String((await h.call("GET", `/v1/renders/${id}/events`)).body);
+    const numbers = [...log.matchAll(/^id: (\d+)$/gm)].map(([, number]) => Number(number));
+    expect(numbers).toEqual(numbers.map((_, i) => i + 1));
+    const lines = [...log.matchAll(/"message":"line (\d+)"/g)].map(([, number]) => Number(number));
+    expect(lines).toEqual(Array.from({ length: total }, (_, i) => i));
+    node.cut();
+  });
+
   test("a full node says so, and the job waits for its turn", async () => {
     const node = behindNat();
     let refused = 0;

@@ -13,7 +13,7 @@ export class RunQueue implements RunCall {
   #ended: { error: ServiceError | undefined } | undefined;
   #wake: (() => void) | undefined;
 
-  /** @param onRoom called when a queue that was full can take messages again */
+  /** @param onRoom called when a queue that was full can take messages again, or is of no interest any more */
   constructor(onCancel: () => void, onRoom: () => void) {
     this.#onCancel = onCancel;
     this.#onRoom = onRoom;
@@ -37,6 +37,8 @@ export class RunQueue implements RunCall {
 
   cancel(): void {
     if (!this.#ended) this.#onCancel();
+    // Nobody may come for what still waits, and the stream has other calls.
+    this.#onRoom();
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<RunResponse__Output> {
