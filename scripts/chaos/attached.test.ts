@@ -157,6 +157,12 @@ test("a cancel that asks for what there is gets a real MP4 and a poster, signed,
   expect(new TextDecoder("latin1").decode(files.get("poster.png")?.subarray(1, 4))).toBe("PNG");
 });
 
+test("what real nodes measure of themselves is in the metrics, and no GPU that is not there", async () => {
+  const metrics = await (await fetch(`${world.url}/metrics`)).text();
+  expect(metrics).toMatch(/^cartoon_lora_swaps_total\{node="node-[12]"\} [1-9]\d*$/m);
+  if (!Bun.which("nvidia-smi")) expect(metrics).not.toContain("cartoon_gpu_memory_bytes{");
+});
+
 test("nothing is lost while nodes that dialled in are killed and cut off", async () => {
   const report = await runChaos({
     ...options,
