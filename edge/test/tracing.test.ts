@@ -70,6 +70,11 @@ test("one trace goes from the caller's request over queue, node and stages to th
   expect(byName("NodeService.Run")?.parentSpanId).toBe(root);
   expect(byName("webhook")?.parentSpanId).toBe(root);
   expect(parseTraceparent(told[0])).toMatchObject({ traceId, spanId: byName("webhook")?.spanId ?? "" });
-  expect(byName("denoise")?.parentSpanId).toBe(byName("NodeService.Run")?.spanId ?? "");
+  const call = byName("NodeService.Run")?.spanId ?? "";
+  const runner = byName("runner");
+  expect(runner?.parentSpanId).toBe(call);
+  for (const stage of ["lora", "denoise", "decode", "speech"])
+    expect([stage, byName(stage)?.parentSpanId]).toEqual([stage, runner?.spanId]);
+  for (const stage of ["mux", "upload"]) expect([stage, byName(stage)?.parentSpanId]).toEqual([stage, call]);
   expect(run?.request.traceparent).toContain(byName("NodeService.Run")?.spanId ?? "none");
 });

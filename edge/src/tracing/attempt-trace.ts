@@ -2,7 +2,13 @@ import type { Job, Receipt } from "@cartoon/db";
 import { childOf, formatTraceparent, parseTraceparent, type SpanContext } from "./context.ts";
 import type { Tracer } from "./tracer.ts";
 
-/** The spans of one attempt: its wait in the queue, the call to the node, and the stages of the node's receipt. */
+/** Stages of the node itself, when the runner has been given back. */
+const AFTER_RUNNER: ReadonlySet<string> = new Set(["mux", "upload"]);
+
+/**
+ * The spans of one attempt: its wait in the queue, the call to the node, the runner's work in it, and the stages that
+ * the node's receipt tells.
+ */
 export class AttemptTrace {
   readonly #tracer: Tracer;
   readonly #job: Job;
@@ -40,12 +46,27 @@ export class AttemptTrace {
       },
       ...(outcome === "succeeded" || outcome === "canceled" ? {} : { error: outcome }),
     });
-    // The receipt tells how long each stage took and in which order; the last one ended just now.
+    this.#recordStages(receipt, endMs);
+  }
+
+  // The receipt tells how long each stage took and in which order; the last one ended just now.
+  #recordStages(receipt: Receipt | null, endMs: number): void {
+    const runner = childOf(this.#context);
+    let held: { startMs: number; endMs: number } | undefined;
     let stageEnd = endMs;
     for (const { stage, seconds } of [...(receipt?.stages ?? [])].reverse()) {
       const startMs = stageEnd - seconds * 1000;
-      this.#tracer.record({ name: stage, parent: this.#context, startMs, endMs: stageEnd });
+      const onDevice = !AFTER_RUNNER.has(stage);
+      const parent = onDevice ? runner : this.#context;
+      this.#tracer.record({ name: stage, parent, startMs, endMs: stageEnd });
+      if (onDevice) held = { startMs, endMs: held?.endMs ?? stageEnd };
       stageEnd = startMs;
     }
+    if (!held) return;
+    const attributes = {
+      "cartoon.device_seconds": receipt?.deviceSeconds ?? 0,
+      "cartoon.steps_done": receipt?.stepsDone ?? 0,
+    };
+    this.#tracer.record({ name: "runner", context: runner, parent: this.#context, ...held, attributes });
   }
 }
