@@ -42,6 +42,8 @@ export const VoiceManifest = z.object({
   /** Decoder cross-attention head whose weights follow the text: timing of the lines. */
   alignment_head: z.object({ layer: z.int().min(0), head: z.int().min(0) }).optional(),
   characters_per_second: z.number().positive().default(14),
+  /** Median pitch in hertz of the model's voices, where it tells them apart: a line in another's voice is spoken again. */
+  pitch: z.object({ S1: z.number().positive(), S2: z.number().positive() }).optional(),
   /** How text becomes bytes. Absent: as written, the way Dia-1.6B reads it. */
   text: z
     .object({

@@ -16,12 +16,12 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { findFfmpeg } from "@cartoon/gpu-pool";
+import { medianPitch } from "@cartoon/gpu-pool/speech/pitch";
 import { EdgeClient } from "../lib/edge-client.ts";
 import { root } from "../lib/root.ts";
 import { nodeReady, startStack } from "../lib/stack.ts";
 import { script } from "./caption-script.ts";
 import { nearestOnset, speechOnsets, type Waveform } from "./onsets.ts";
-import { medianPitch } from "./pitch.ts";
 
 const LIMIT_MS = 150;
 const SAMPLE_RATE = 16_000;
@@ -141,7 +141,8 @@ async function readBack(file: string): Promise<{ cues: Cue[]; sound: Waveform }>
 }
 
 const pitchOf = (sound: Waveform, from: number, to: number) => {
-  const pitch = medianPitch(sound, Math.max(0, from), to);
+  const at = (seconds: number) => Math.round(Math.max(0, seconds) * sound.sampleRate);
+  const pitch = medianPitch(sound.samples.subarray(at(from), at(to)), sound.sampleRate);
   return Number.isNaN(pitch) ? "   -" : pitch.toFixed(0).padStart(4);
 };
 

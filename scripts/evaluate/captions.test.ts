@@ -7,7 +7,6 @@ import { PackManifest } from "@cartoon/protos/pack-manifest";
 import { root } from "../lib/root.ts";
 import { script } from "./caption-script.ts";
 import { nearestOnset, speechOnsets } from "./onsets.ts";
-import { medianPitch } from "./pitch.ts";
 
 setDefaultTimeout(120_000);
 
@@ -36,12 +35,6 @@ describe("how the proof measures", () => {
     expect(onsets[1]).toBeCloseTo(2.25, 2);
     expect(nearestOnset(onsets, 1.9)).toBeCloseTo(2.25, 2);
     expect(nearestOnset([], 1)).toBeUndefined();
-  });
-
-  test("pitch tells speakers apart", () => {
-    expect(medianPitch(sound, 0.5, 1.5)).toBeWithin(115, 125);
-    expect(medianPitch(sound, 2.3, 3.4)).toBeWithin(210, 230);
-    expect(medianPitch(sound, 1.6, 2.1)).toBeNaN();
   });
 });
 

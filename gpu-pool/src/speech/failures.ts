@@ -13,7 +13,8 @@ export type SpeechFailure =
   | "text repeated"
   | "went on after the text"
   | "the end is cut off"
-  | "distorted";
+  | "distorted"
+  | "another voice";
 
 /** One chunk as tokens. */
 export interface TokenAttempt {

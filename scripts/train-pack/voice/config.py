@@ -22,6 +22,7 @@ VOICES = {1: "slt", 2: "rms"}  # [S1] = Temo, [S2] = Felfel
 ALIGNMENT_LAYER, ALIGNMENT_HEAD = 1, 0  # the decoder cross-attention head trained on flite's timings
 MAX_FRAMES = 700  # 14 s; longer scripts are cut into chunks by the product
 MAX_TEXT = 320
+PITCH = {"S1": 170, "S2": 105}  # median Hz of the two flite voices over whole lines; the product hears by it who speaks
 SPACE_BASE, SPACE_COUNT = 128, 32  # byte of the n-th space of a chunk: 128 + n % 32
 
 

@@ -76,6 +76,7 @@ def voice_part(sampling: dict, metrics: dict) -> dict:
             "text": {"normaliser": "plain", "numbered_spaces": {"base": c.SPACE_BASE, "count": c.SPACE_COUNT}},
             "alignment_head": {"layer": c.ALIGNMENT_LAYER, "head": c.ALIGNMENT_HEAD},
             "speakers": {"S1": "temo", "S2": "felfel"},
+            "pitch": c.PITCH,
         },
         "metrics": metrics,
     }

@@ -1,6 +1,8 @@
 import type { SpeechSpec } from "@cartoon/protos/render-spec";
+import { segmentFrames } from "../../speech/alignment.ts";
 import { encodeText, type Segment } from "../../speech/encode-text.ts";
 import { type SpeechFailure, soundFailures, tokenFailures } from "../../speech/failures.ts";
+import { isOtherVoice } from "../../speech/pitch.ts";
 import type { PlannedChunk, PlannedSegment } from "../../speech/plan.ts";
 import { withoutStrayEnd } from "../../speech/tidy.ts";
 import { decodeCodes } from "./codec.ts";
@@ -236,18 +238,39 @@ async function alignmentOf(
 /** Looks for failures; tokens that already show one are decoded only when they are kept. */
 async function hear(
   { dac, settings, signal, clock }: ChunkContext,
-  { chunk }: PreparedChunk,
+  prepared: PreparedChunk,
   tokens: Tokens | undefined,
   keep: boolean,
 ): Promise<Heard> {
   if (!tokens) throw new Error("a chunk was not made");
   const { frameRate, sampleRate } = settings;
-  const failures = tokenFailures({ ...tokens, frameRate, expectedSeconds: chunk.seconds });
+  const { seconds: expectedSeconds } = prepared.chunk;
+  const failures = tokenFailures({ ...tokens, frameRate, expectedSeconds });
   if (failures.length > 0 && !keep) return { tokens, failures };
   const started = performance.now();
   const samples = withoutStrayEnd(await decodeCodes(dac, tokens.codes, signal), sampleRate);
   clock.codecSeconds += (performance.now() - started) / 1000;
-  return { tokens, samples, failures: [...failures, ...soundFailures(samples, sampleRate, chunk.seconds)] };
+  failures.push(...soundFailures(samples, sampleRate, expectedSeconds));
+  if (speaksAsAnother(settings, prepared, tokens, samples)) failures.push("another voice");
+  return { tokens, samples, failures };
+}
+
+/** Some segment is spoken by the model's other voice. Those that follow a reference clip have a pitch of their own. */
+function speaksAsAnother(
+  { pitch, frameRate, sampleRate }: VoiceSettings,
+  { chunk: { segments }, request, starts }: PreparedChunk,
+  { alignment }: Tokens,
+  samples: Float32Array,
+): boolean {
+  if (!pitch || (request.prompt?.length ?? 0) > 0) return false;
+  const known = alignment.length > 0 || segments.length === 1;
+  if (!known) return false;
+  const borders = alignment.length > 0 ? segmentFrames(alignment, starts) : [0];
+  const at = (border: number | undefined) =>
+    border === undefined ? samples.length : Math.round((border / frameRate) * sampleRate);
+  return segments.some(({ voice }, i) =>
+    isOtherVoice(samples.subarray(at(borders[i]), at(borders[i + 1])), sampleRate, voice, pitch),
+  );
 }
 
 /** Another seed for another attempt, far from those that users pick. */

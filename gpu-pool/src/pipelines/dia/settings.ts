@@ -1,4 +1,5 @@
 import type { NumberedSpaces } from "../../speech/encode-text.ts";
+import type { VoicePitch } from "../../speech/pitch.ts";
 import type { PlanLimits } from "../../speech/plan.ts";
 import type { DacModel, DiaModel } from "./model.ts";
 import type { VoicePack } from "./types.ts";
@@ -16,6 +17,8 @@ export interface VoiceSettings {
   readonly limits: PlanLimits;
   /** Most frames of one chunk. */
   readonly maxFrames: number;
+  /** Where it tells the model's voices apart. */
+  readonly pitch?: VoicePitch | undefined;
 }
 
 export function voiceSettings(pack: VoicePack, dia: DiaModel, dac: DacModel): VoiceSettings {
@@ -42,5 +45,6 @@ export function voiceSettings(pack: VoicePack, dia: DiaModel, dac: DacModel): Vo
       sharedVoices: Object.keys(speakers).length > 0,
     },
     maxFrames: Math.min(voice.max_tokens, rows),
+    pitch: voice.pitch && { 1: voice.pitch.S1, 2: voice.pitch.S2 },
   };
 }
