@@ -2,8 +2,13 @@ import { and, sql } from "drizzle-orm";
 import { VerbError } from "../errors.ts";
 import { rows, type Tx, type Verb } from "../verb.ts";
 
-/** How long a count may be taken from memory; it is made anew before anyone is refused. */
+/**
+ * How long a count may be taken from memory; it is made anew before anyone is refused. Far from the limit it may be
+ * older: all edges together don't put more than so many jobs into the queue in a millisecond.
+ */
 const COUNT_FRESH_MS = 250;
+const COUNT_FRESH_MAX_MS = 5_000;
+const FILLED_PER_MS = 10;
 
 /** How many jobs of one key (of one tenant, where they came without a key), and in all, may wait; without a number there is no limit. Edges that enqueue at the same instant may overshoot by a batch. */
 export interface QueueLimits {
@@ -69,12 +74,17 @@ function* overLimit(
   const ofDatabase = counts.get(tx.owner) ?? new Map<string, Count>();
   counts.set(tx.owner, ofDatabase);
   const known = ofDatabase.get(name);
-  const fresh = known && tx.now >= known.at && tx.now - known.at <= COUNT_FRESH_MS;
-  if (fresh && known.queued < limit) return undefined;
+  if (known && isFresh(known, tx.now, limit)) return undefined;
   if (ofDatabase.size >= KEPT_COUNTS) ofDatabase.clear();
   const queued = (yield* countQueued(tx, payer, limit)) + (here.get(name) ?? 0);
   ofDatabase.set(name, { queued, at: tx.now });
   return queued >= limit ? refusal(limit) : undefined;
+}
+
+function isFresh({ queued, at }: Count, now: number, limit: number): boolean {
+  const untilFull = (limit - queued) / FILLED_PER_MS;
+  const freshMs = Math.min(COUNT_FRESH_MAX_MS, Math.max(COUNT_FRESH_MS, untilFull));
+  return queued < limit && now >= at && now - at <= freshMs;
 }
 
 function countOne(tx: Tx, here: Map<string, number>, name: string): void {
