@@ -167,3 +167,21 @@ test("an edge that goes down hands its jobs on, with their checkpoints", async (
   await next.stop(0);
   node.kill();
 });
+
+test("jobs that only speak go to places beyond the permits, those that draw do not", async () => {
+  const { promise: open, resolve: go } = Promise.withResolvers<void>();
+  h.node.script = playThrough({ steps: 1, meanwhile: open });
+  h.node.setSpeechPermits(3);
+  const permits = 2;
+  const drawn = await Promise.all(Array.from({ length: permits + 1 }, () => submit()));
+  const spoken = await Promise.all(
+    Array.from({ length: 4 }, () => submit({ prompt: undefined, dialogue: "Temo: Hello there." })),
+  );
+  while (h.node.runs.length < permits + 3) await sleep(10);
+  await sleep(100);
+  const running = h.node.runs.map(({ request }) => (request.spec?.clip ? "draws" : "speaks")).sort();
+  expect(running).toEqual(["draws", "draws", "speaks", "speaks", "speaks"]);
+  go();
+  for (const id of [...drawn, ...spoken]) expect((await h.finished(id)).status).toBe("succeeded");
+  h.node.setSpeechPermits(0);
+});

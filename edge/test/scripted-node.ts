@@ -242,6 +242,11 @@ export class ScriptedNode {
     for (const call of this.#watchers) call.write({ status: this.#status });
   }
 
+  setSpeechPermits(total: number): void {
+    this.#status = { ...this.#status, speech_permits_total: total, speech_permits_free: total };
+    for (const call of this.#watchers) call.write({ status: this.#status });
+  }
+
   setUsage(usage: NodeStatus["usage"]): void {
     this.#status = { ...this.#status, usage };
     for (const call of this.#watchers) call.write({ status: this.#status });

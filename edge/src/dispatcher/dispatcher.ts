@@ -6,8 +6,7 @@ import type { Destinations } from "../store/destinations.ts";
 import type { Store } from "../store/store.ts";
 import type { Tracer } from "../tracing/tracer.ts";
 import { type AttemptDeps, RunningAttempt } from "./attempt.ts";
-import type { Node } from "./node.ts";
-import type { NodeDirectory } from "./node-directory.ts";
+import type { NodeDirectory, Placement } from "./node-directory.ts";
 
 export interface DispatcherOptions {
   db: Database;
@@ -128,31 +127,35 @@ export class Dispatcher {
 
   async #dispatch(): Promise<void> {
     const { db, nodes } = this.#options;
-    const free = nodes.freePermits;
-    if (free === 0) return;
-    const queue = await peekQueue(db, free + LOOK_AHEAD, this.#packs());
+    const free = () => nodes.freePermits + nodes.freeSpeechPermits;
+    if (free() === 0) return;
+    const queue = await peekQueue(db, free() + LOOK_AHEAD, this.#packs());
     for (const job of queue) {
-      if (this.#draining || nodes.freePermits === 0) return;
-      const node = nodes.choose(job.spec);
-      if (node) await this.#take(job, node);
+      if (this.#draining || free() === 0) return;
+      const placement = nodes.choose(job.spec);
+      if (placement) await this.#take(job, placement);
     }
   }
 
-  async #take(job: Job, node: Node): Promise<void> {
+  async #take(job: Job, { node, place }: Placement): Promise<void> {
+    const count = (change: 1 | -1) => {
+      if (place === "speech") node.speechInFlight += change;
+      else node.inFlight += change;
+    };
     // Counted before the lease is there, so that a second job can't be sent for the same permit.
-    node.inFlight += 1;
+    count(1);
     let leased: Job | undefined;
     try {
       const wanted = { edgeId: this.edgeId, nodeId: node.id, leaseMs: this.#deps.leaseMs, ids: [job.id] };
       [leased] = await lease(this.#options.db, wanted);
     } finally {
-      if (!leased) node.inFlight -= 1;
+      if (!leased) count(-1);
     }
     if (!leased) return;
     this.#options.metrics.jobStarted(leased);
     const attempt = new RunningAttempt(leased, node, this.#deps);
     const done = attempt.run().finally(() => {
-      node.inFlight -= 1;
+      count(-1);
       if (this.#attempts.get(job.id)?.attempt === attempt) this.#attempts.delete(job.id);
       this.wake();
     });
@@ -161,7 +164,7 @@ export class Dispatcher {
 
   // Jobs for packs that no free node has stay in the queue and hold nobody up.
   #packs(): string[] {
-    const able = this.#options.nodes.nodes.filter((node) => node.freePermits > 0);
+    const able = this.#options.nodes.nodes.filter((node) => node.freePermits + node.freeSpeechPermits > 0);
     return ["", ...new Set(able.flatMap((node) => node.packs.map((pack) => pack.manifest.name)))];
   }
 }

@@ -9,6 +9,12 @@ export interface DirectoryOptions extends NodeOptions {
   channel: ReturnType<typeof nodeChannel>;
 }
 
+/** A node for a job, and which of its places. */
+export interface Placement {
+  node: Node;
+  place: "any" | "speech";
+}
+
 /** Every node that this edge may call, and which of them suits a job best. */
 export class NodeDirectory {
   readonly #nodes = new Map<string, Node>();
@@ -30,7 +36,7 @@ export class NodeDirectory {
     for (const address of addresses)
       if (!this.#nodes.has(address)) this.#add(new DialledTransport(address, this.#options.channel));
     for (const [address, node] of this.#nodes) {
-      if (addresses.includes(address) || this.#attached.has(address) || node.inFlight > 0) continue;
+      if (addresses.includes(address) || this.#attached.has(address) || isAtWork(node)) continue;
       this.#remove(node);
     }
   }
@@ -44,7 +50,7 @@ export class NodeDirectory {
   /** Forgets such a node; not as long as attempts of it are under way. Returns whether it is gone. */
   detach(address: string): boolean {
     const node = this.#nodes.get(address);
-    if (node && node.inFlight > 0) return false;
+    if (node && isAtWork(node)) return false;
     if (node) this.#remove(node);
     this.#attached.delete(address);
     return true;
@@ -77,20 +83,34 @@ export class NodeDirectory {
   get freePermits(): number {
     return this.nodes.reduce((sum, node) => sum + node.freePermits, 0);
   }
+  get freeSpeechPermits(): number {
+    return this.nodes.reduce((sum, node) => sum + node.freeSpeechPermits, 0);
+  }
   get permits(): number {
     return this.nodes.reduce((sum, node) => sum + (node.isServing ? node.permits : 0), 0);
   }
 
-  /** The free node that has the pack, and of those the one with most of the job's models warm and most room. */
-  choose(spec: RenderSpec): Node | undefined {
+  /**
+   * Where a job goes: of the free nodes that have its pack the one with most of its models warm and most room. A job that
+   * only speaks takes a place beyond the permits where there is one.
+   */
+  choose(spec: RenderSpec): Placement | undefined {
+    const speaks = Boolean(spec.speech && !spec.clip);
+    const voice = speaks
+      ? this.#best(spec, (node) => (hasWarm(node, spec) ? node.freeSpeechPermits : 0))
+      : undefined;
+    if (voice) return { node: voice, place: "speech" };
+    const node = this.#best(spec, (node) => node.freePermits);
+    return node && { node, place: "any" };
+  }
+
+  #best(spec: RenderSpec, room: (node: Node) => number): Node | undefined {
     const score = (node: Node) => modelsOf(spec, node).filter((name) => node.warm.includes(name)).length;
     const able = this.nodes.filter(
       (node) =>
-        node.freePermits > 0 &&
-        (spec.pack === "" || node.packs.some((pack) => pack.manifest.name === spec.pack)),
+        room(node) > 0 && (spec.pack === "" || node.packs.some((pack) => pack.manifest.name === spec.pack)),
     );
-    const order = (a: Node, b: Node) => score(b) - score(a) || b.freePermits - a.freePermits;
-    return able.sort(order)[0];
+    return able.sort((a, b) => score(b) - score(a) || room(b) - room(a))[0];
   }
 
   close(): void {
@@ -113,3 +133,8 @@ function modelsOf({ pack, clip }: RenderSpec, node: Node): string[] {
   const loras = found.manifest.characters.filter(({ name }) => cast.includes(name));
   return [found.manifest.name, ...loras.flatMap(({ adapter }) => adapter ?? [])];
 }
+
+/** The pack is in memory: a place beyond the permits is no place to load another one. */
+const hasWarm = (node: Node, spec: RenderSpec): boolean => node.warm.includes(modelsOf(spec, node)[0] ?? "");
+
+const isAtWork = (node: Node): boolean => node.inFlight + node.speechInFlight > 0;

@@ -40,6 +40,8 @@ export class Node {
   #restingUntil = 0;
   #busyUntil = 0;
   inFlight = 0;
+  /** Of jobs that only speak, in places beyond the permits. */
+  speechInFlight = 0;
 
   constructor(transport: NodeTransport, options: NodeOptions, onChange: () => void) {
     this.#transport = transport;
@@ -83,9 +85,16 @@ export class Node {
   }
   /** Attempts that may be sent now. The node's own count lags behind, so this edge's attempts are counted too. */
   get freePermits(): number {
+    return this.#takesWork ? Math.max(0, this.permits - this.inFlight) : 0;
+  }
+  /** The same for jobs that only speak: places beyond the permits. */
+  get freeSpeechPermits(): number {
+    const total = this.#status?.speech_permits_total ?? 0;
+    return this.#takesWork ? Math.max(0, total - this.speechInFlight) : 0;
+  }
+  get #takesWork(): boolean {
     const now = Date.now();
-    if (!this.isServing || now < this.#restingUntil || now < this.#busyUntil) return 0;
-    return Math.max(0, this.permits - this.inFlight);
+    return this.isServing && now >= this.#restingUntil && now >= this.#busyUntil;
   }
 
   describe() {

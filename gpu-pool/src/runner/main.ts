@@ -14,7 +14,15 @@ const send = (message: FromRunner): void => {
 
 let models: Models | undefined;
 let setup: RunnerSetup | undefined;
-let current: { run: string; abort: AbortController; finish: AbortController; partner: Partner } | undefined;
+interface Run {
+  pack: string;
+  abort: AbortController;
+  finish: AbortController;
+  partner: Partner;
+  ended: Promise<void>;
+}
+/** What is under way: one clip at most, and any number of dialogues. */
+const runs = new Map<string, Run>();
 /** Whose clip this runner takes passes of, while it has nothing of its own to do. */
 let assisting: { run: string; assistant: Promise<ClipAssistant> } | undefined;
 
@@ -34,9 +42,13 @@ async function run(job: RunnerJob): Promise<void> {
   const abort = new AbortController();
   const partner = new Partner(job.run, job.folder, send);
   const finish = new AbortController();
-  current = { run: job.run, abort, finish, partner };
+  const { promise: ended, resolve: end } = Promise.withResolvers<void>();
+  const others = [...runs.values()].filter(({ pack }) => pack !== job.pack);
+  runs.set(job.run, { pack: job.pack, abort, finish, partner, ended });
   assisting = undefined;
   try {
+    // Another pack takes the place of the one in memory.
+    await Promise.all(others.map((other) => other.ended));
     if (!models || !setup) throw new Error("the runner is not ready");
     const device = setup.device.kind;
     const signals = { signal: abort.signal, finish: finish.signal };
@@ -46,14 +58,15 @@ async function run(job: RunnerJob): Promise<void> {
     if (abort.signal.aborted) send({ type: "canceled", run: job.run, spent: spent.read() });
     else send({ type: "failed", run: job.run, ...classify(error), spent: spent.read() });
   } finally {
-    current = undefined;
+    runs.delete(job.run);
+    end();
   }
 }
 
 async function assist(sharing: Sharing): Promise<void> {
   const { run } = sharing;
   try {
-    if (!models || current) throw new Error("the runner has work of its own");
+    if (!models || runs.size > 0) throw new Error("the runner has work of its own");
     const mine = { run, assistant: openAssistant(models, sharing) };
     assisting = mine;
     await mine.assistant;
@@ -91,14 +104,18 @@ function classify(error: unknown): { code: string; message: string; retryable: b
   return { code: "internal", message, retryable: /CUDA|cuDNN|cublas/i.test(message) };
 }
 
+function setPartner(run: string, there: boolean): void {
+  const current = runs.get(run);
+  if (current) current.partner.there = there;
+}
+
 process.on("message", (message: ToRunner) => {
   if (message.type === "setup") void start(message.setup);
   else if (message.type === "run") void run(message.job);
-  else if (message.type === "cancel" && current?.run === message.run) current.abort.abort();
-  else if (message.type === "finish" && current?.run === message.run) current.finish.abort();
-  else if (message.type === "partner" && current?.run === message.run) current.partner.there = message.there;
-  else if (message.type === "passed" && current?.run === message.run)
-    current.partner.answered(message.answer);
+  else if (message.type === "cancel") runs.get(message.run)?.abort.abort();
+  else if (message.type === "finish") runs.get(message.run)?.finish.abort();
+  else if (message.type === "partner") setPartner(message.run, message.there);
+  else if (message.type === "passed") runs.get(message.run)?.partner.answered(message.answer);
   else if (message.type === "assist") void assist(message.sharing);
   else if (message.type === "pass") void takePass(message.run, message.pass);
   else if (message.type === "assist_end" && assisting?.run === message.run) assisting = undefined;

@@ -16,7 +16,7 @@ import { type Delivery, deliver, deliverPartial } from "./deliver.ts";
 import { fetchState } from "./inputs.ts";
 import { type Plan, planRender, planSubstitute } from "./plan.ts";
 import { ProgressMeter, type Stage, type StageHistory } from "./progress-meter.ts";
-import type { Slot } from "./slot.ts";
+import type { Place } from "./speech-seats.ts";
 import { fetchStartImage } from "./start-image.ts";
 import { AttemptStopped } from "./stop.ts";
 import { messageOf, RunFailed, terminalEvent } from "./terminal.ts";
@@ -47,7 +47,7 @@ export interface AttemptInput {
   warnings: readonly Warning[];
   /** Draws where the models of `pack` do not load or do not fit. */
   substitute?: Pack;
-  slot: Slot;
+  slot: Place;
   emit: (event: AttemptEvent) => void;
   /** The runner begins to draw. */
   onDraw: () => void;

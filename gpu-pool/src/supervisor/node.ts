@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
-import type { Warning } from "@cartoon/protos";
+import type { RenderSpec, Warning } from "@cartoon/protos";
 import type { DescribeResponse } from "@cartoon/protos/gen/DescribeResponse";
 import type { RunRequest__Output } from "@cartoon/protos/gen/RunRequest";
 import type { StopRequest__Output } from "@cartoon/protos/gen/StopRequest";
@@ -19,8 +19,8 @@ import { JoinAttempt } from "./join/join-attempt.ts";
 import { Pool } from "./pool.ts";
 import { Refused } from "./refused.ts";
 import { deviceEnv, visibleGpu } from "./runner-process.ts";
-import type { Slot } from "./slot.ts";
 import { SpecError, specFromWire } from "./spec-from-wire.ts";
+import type { Place } from "./speech-seats.ts";
 import { AttemptStopped, type StopKind } from "./stop.ts";
 import { openWorkDir } from "./work-dir.ts";
 
@@ -113,7 +113,7 @@ export class Node {
       return;
     }
     const { spec, pack, warnings } = choice;
-    const slot = this.#takeSlot(pack);
+    const slot = this.#takePlace(spec, pack);
     const abort = new AbortController();
     const stop = (kind: StopKind) => () => abort.abort(new AttemptStopped(kind));
     gone.addEventListener("abort", stop("canceled"), { once: true });
@@ -174,9 +174,10 @@ export class Node {
     }
   }
 
-  #takeSlot(pack: Pack): Slot {
-    const slot = this.pool.take(pack.manifest.name);
-    if (slot) return slot;
+  #takePlace({ clip, speech }: RenderSpec, { manifest }: Pack): Place {
+    const seat = speech && !clip ? this.pool.takeSpeechSeat(manifest.name) : undefined;
+    const place = seat ?? this.pool.take(manifest.name);
+    if (place) return place;
     const { health, detail } = this.pool.status();
     if (health === "NODE_HEALTH_BUSY" || health === "NODE_HEALTH_READY") {
       throw new Refused(Code.RESOURCE_EXHAUSTED, "no permit is free");

@@ -2,6 +2,7 @@ import type { NodeHealth } from "@cartoon/protos/gen/NodeHealth";
 import type { NodeStatus__Output } from "@cartoon/protos/gen/NodeStatus";
 import type { RunnerSetup } from "../runner/messages.ts";
 import { Slot } from "./slot.ts";
+import type { Place } from "./speech-seats.ts";
 import { UsageMeter } from "./usage.ts";
 
 type Health = Extract<NodeHealth, string>;
@@ -35,6 +36,10 @@ export class Pool {
       health: this.#health(),
       permits_total: usable.length,
       permits_free: this.#draining ? 0 : idle.length,
+      speech_permits_total: usable.reduce((sum, { speechSeats }) => sum + (speechSeats?.total ?? 0), 0),
+      speech_permits_free: this.#draining
+        ? 0
+        : usable.reduce((sum, { speechSeats }) => sum + (speechSeats?.free ?? 0), 0),
       warm: [...new Set(this.slots.flatMap(({ warm }) => warm))],
       detail: this.slots.find(({ detail }) => detail)?.detail ?? "",
       usage: this.usage.read(),
@@ -56,6 +61,16 @@ export class Pool {
     const idle = this.slots.filter(({ state }) => state === "idle");
     const slot = idle.find(({ warm }) => warm.includes(pack)) ?? idle[0];
     return slot?.take() ? slot : undefined;
+  }
+
+  /** A place for a job that only speaks, beside others; undefined when it has to take a slot. */
+  takeSpeechSeat(pack: string): Place | undefined {
+    if (this.#draining) return undefined;
+    for (const { speechSeats } of this.slots) {
+      const seat = speechSeats?.take(pack);
+      if (seat) return seat;
+    }
+    return undefined;
   }
 
   /** Calls `listener` with every change from now on; returns how to stop that. */

@@ -69,7 +69,10 @@ export interface RunnerProcessOptions {
   onExit: (detail: string) => void;
 }
 
-/** One runner: a child process with the models of one device in memory, one job at a time. */
+/**
+ * One runner: a child process with the models of one device in memory. It draws one clip at a time; dialogues it speaks
+ * side by side.
+ */
 export class RunnerProcess {
   readonly pid: number;
   /** Resolves when the models are loaded; rejects when they cannot be, or when the process dies before. */
@@ -77,7 +80,7 @@ export class RunnerProcess {
   readonly #child: Bun.Subprocess<"ignore", "inherit", "inherit">;
   readonly #options: RunnerProcessOptions;
   #settleReady: { resolve: (value: { seconds: number }) => void; reject: (error: Error) => void };
-  #active: Active | undefined;
+  readonly #active = new Map<string, Active>();
   #assist: Assist | undefined;
 
   constructor(options: RunnerProcessOptions) {
@@ -103,9 +106,10 @@ export class RunnerProcess {
    * @throws RunnerLost when the process dies
    */
   run(job: RunnerJob, onEvent: (event: RunEvent) => void, signal: AbortSignal): Promise<RunOutcome> {
-    if (this.#active) throw new Error("the runner is busy");
+    const drawing = [...this.#active.values()].some(({ job: other }) => other.clip);
+    if ((job.clip && drawing) || this.#active.has(job.run)) throw new Error("the runner is busy");
     const { promise, resolve, reject } = Promise.withResolvers<RunOutcome>();
-    this.#active = { job, onEvent, resolve, reject };
+    this.#active.set(job.run, { job, onEvent, resolve, reject });
     let stuck: Timer | undefined;
     const cancel = () => {
       this.send({ type: "cancel", run: job.run });
@@ -157,7 +161,12 @@ export class RunnerProcess {
       this.#settleReady.resolve({ seconds: message.seconds });
     } else if (message.type === "setup_failed") this.#settleReady.reject(new Error(message.message));
     else if (message.type === "warm") this.#options.onWarm(message.warm);
-    else if (this.#active?.job.run === message.run) this.#forward(this.#active, message);
+    else this.#route(message);
+  }
+
+  #route(message: RunEvent): void {
+    const active = this.#active.get(message.run);
+    if (active) this.#forward(active, message);
     else if (this.#assist?.run === message.run && isSharing(message)) this.#assist.onEvent(message);
   }
 
@@ -166,15 +175,15 @@ export class RunnerProcess {
       active.onEvent(message);
       return;
     }
-    this.#active = undefined;
+    this.#active.delete(active.job.run);
     active.resolve(message);
   }
 
   #exited(detail: string): void {
     this.#settleReady.reject(new RunnerLost(detail));
-    const active = this.#active;
-    this.#active = undefined;
-    active?.reject(new RunnerLost(detail));
+    const lost = [...this.#active.values()];
+    this.#active.clear();
+    for (const { reject } of lost) reject(new RunnerLost(detail));
     const assist = this.#assist;
     this.#assist = undefined;
     assist?.onLost();

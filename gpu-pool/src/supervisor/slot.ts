@@ -10,6 +10,7 @@ import type {
 import { Lane } from "./lane.ts";
 import { Partnership } from "./partnership.ts";
 import { RunnerLost, type RunnerProcess, type RunOutcome } from "./runner-process.ts";
+import { SpeechSeats } from "./speech-seats.ts";
 
 export type SlotState = "starting" | "idle" | "busy" | "setup_failed" | "defunct" | "closed";
 
@@ -25,6 +26,8 @@ type OnEvent = Parameters<RunnerProcess["run"]>[1];
 export class Slot {
   readonly device: Device;
   readonly lanes: Lane[];
+  /** Places for jobs that only speak, where the voice has a runner of its own. */
+  readonly speechSeats: SpeechSeats | undefined;
   #busy = false;
   #closed = false;
   /** Clip of this slot that wants a partner. */
@@ -43,6 +46,8 @@ export class Slot {
     this.#changed = changed;
     this.lanes = [];
     for (const setup of setups) this.lanes.push(new Lane(setup, changed));
+    const voice = this.lanes.find((lane) => !lane.setup.parts.includes("picture"));
+    this.speechSeats = voice && new SpeechSeats(voice, this.device, changed);
   }
 
   get state(): SlotState {

@@ -99,3 +99,38 @@ for (const fit of ["pingpong", "extend"] as const)
     expect(last(outcome)?.canceled?.artefacts.map(({ name }) => name)).toEqual(["clip.mp4"]);
     expect(apart.node.pool.status().health).toBe("NODE_HEALTH_READY");
   });
+
+test("jobs that only speak go beside one another and beside a clip, and come out as alone", async () => {
+  const dialogue = (seed: number) => ({
+    speech: { ...speech, seed, lines: [...speech.lines, ...speech.lines] },
+  });
+  const seeds = [1, 2, 3];
+  for (const seed of seeds) await both(shared, `alone-${seed}`, dialogue(seed));
+  expect(apart.node.pool.status()).toMatchObject({
+    permits_free: 1,
+    speech_permits_total: 4,
+    speech_permits_free: 4,
+  });
+  expect(shared.node.pool.status().speech_permits_total).toBe(0);
+  const drawn = both(apart, "drawn", { clip: longClip, speech });
+  const spoken = await Promise.all(seeds.map((seed) => both(apart, `beside-${seed}`, dialogue(seed))));
+  expect(spoken.map((outcome) => last(outcome)?.event)).toEqual(["succeeded", "succeeded", "succeeded"]);
+  expect(last(await drawn)?.event).toBe("succeeded");
+  for (const seed of seeds) {
+    const alone = shared.store.objects.get(`alone-${seed}/speech.wav`) as Uint8Array;
+    expect(apart.store.objects.get(`beside-${seed}/speech.wav`)).toEqual(alone);
+  }
+  expect(apart.node.pool.status()).toMatchObject({ permits_free: 1, speech_permits_free: 4 });
+});
+
+test("one that is stopped leaves those beside it alone; when all places are taken, a job waits for a permit", async () => {
+  const long = { speech: { ...speech, lines: Array.from({ length: 40 }, () => speech.lines).flat() } };
+  const stopped = run(apart.client, runRequest(apart.store, long, { job_id: "stopped" }), ({ preview }) => {
+    if (preview?.step === 0) apart.client.stop({ job_id: "stopped", fence: 1 }, () => {});
+  });
+  const kept = await Promise.all(
+    ["kept-1", "kept-2", "kept-3", "kept-4"].map((job) => both(apart, job, { speech })),
+  );
+  expect(last(await stopped)?.event).toBe("canceled");
+  expect(kept.map((outcome) => last(outcome)?.event)).toEqual(new Array(4).fill("succeeded"));
+});

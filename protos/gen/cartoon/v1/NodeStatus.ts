@@ -17,6 +17,11 @@ export interface NodeStatus {
    */
   'detail'?: (string);
   'usage'?: (_cartoon_v1_NodeUsage | null);
+  /**
+   * Jobs that only speak, beyond the permits: they share the runner that has the voice.
+   */
+  'speech_permits_total'?: (number);
+  'speech_permits_free'?: (number);
 }
 
 export interface NodeStatus__Output {
@@ -33,4 +38,9 @@ export interface NodeStatus__Output {
    */
   'detail': (string);
   'usage': (_cartoon_v1_NodeUsage__Output | null);
+  /**
+   * Jobs that only speak, beyond the permits: they share the runner that has the voice.
+   */
+  'speech_permits_total': (number);
+  'speech_permits_free': (number);
 }
