@@ -52,7 +52,16 @@ async function run(job: RunnerJob): Promise<void> {
     if (!models || !setup) throw new Error("the runner is not ready");
     const device = setup.device.kind;
     const signals = { signal: abort.signal, finish: finish.signal };
-    const result = await runJob({ job, models, spent, device, ...signals, partner, send });
+    const deterministic = job.deterministic || setup.deterministic === true;
+    const result = await runJob({
+      job: { ...job, deterministic },
+      models,
+      spent,
+      device,
+      ...signals,
+      partner,
+      send,
+    });
     send({ type: "done", run: job.run, result, spent: spent.read() });
   } catch (error) {
     if (abort.signal.aborted) send({ type: "canceled", run: job.run, spent: spent.read() });

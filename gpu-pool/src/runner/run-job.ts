@@ -54,6 +54,7 @@ async function speak(context: JobContext): Promise<SpeechFile | undefined> {
   try {
     const speech = await voice.speak(job.speech, {
       signal,
+      deterministic: job.deterministic,
       references,
       characters: job.characters,
       cast: job.cast.length > 0 ? job.cast : undefined,

@@ -116,6 +116,17 @@ describe("dialogues that wait at the same time", () => {
     }
   });
 
+  test("one that wants no company goes by itself", async () => {
+    const { model } = setUp("prompted");
+    const queue = new GenerationQueue(model, 4);
+    const order: string[] = [];
+    const ask = (name: string, alone: boolean) =>
+      queue.generate([waiting("prompted", 1)], { alone, onRows: () => void order.push(name) });
+    await Promise.all([ask("a", false), ask("b", true), ask("c", false), ask("d", true)]);
+    // Those in one batch are told in turn; b and d after all that a and c have made.
+    expect(order.join("")).toMatch(/^(ac)+b+d+$/);
+  });
+
   test("one that is canceled does not stop the others", async () => {
     const { model } = setUp("prompted");
     const queue = new GenerationQueue(model, 4);

@@ -4,6 +4,7 @@ import type { DiaModel } from "./model.ts";
 interface Waiting {
   readonly requests: readonly GenerationRequest[];
   readonly signal: AbortSignal | undefined;
+  readonly alone: boolean;
   readonly onRows: ((rows: number) => void | Promise<void>) | undefined;
   readonly resolve: (generations: Generation[]) => void;
   readonly reject: (reason: unknown) => void;
@@ -30,10 +31,16 @@ export class GenerationQueue {
    */
   generate(
     requests: readonly GenerationRequest[],
-    options: { signal?: AbortSignal | undefined; onRows?: Waiting["onRows"] } = {},
+    options: {
+      signal?: AbortSignal | undefined;
+      onRows?: Waiting["onRows"];
+      /** No dialogue of others in the batch: on a GPU, its company may round otherwise. */
+      alone?: boolean | undefined;
+    } = {},
   ): Promise<Generation[]> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ requests, signal: options.signal, onRows: options.onRows, resolve, reject });
+      const { signal, onRows, alone = false } = options;
+      this.#waiting.push({ requests, signal, onRows, alone, resolve, reject });
       void this.#work();
     });
   }
@@ -55,8 +62,9 @@ export class GenerationQueue {
     let size = 0;
     for (const waiting of this.#waiting) {
       const first = batch[0];
-      if (first && (kindOf(waiting) !== kindOf(first) || size + waiting.requests.length > this.#maxBatch))
-        continue;
+      if (first?.alone) break;
+      const fits = size + waiting.requests.length <= this.#maxBatch;
+      if (first && (waiting.alone || kindOf(waiting) !== kindOf(first) || !fits)) continue;
       batch.push(waiting);
       size += waiting.requests.length;
     }

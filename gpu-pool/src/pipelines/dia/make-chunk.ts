@@ -32,6 +32,8 @@ export interface ChunkContext {
   /** Reference clips by character. */
   readonly prompts: ReadonlyMap<string, VoicePromptCodes>;
   readonly signal: AbortSignal | undefined;
+  /** Never in one batch with dialogues of others. */
+  readonly alone?: boolean | undefined;
   readonly clock: ChunkClock;
   readonly onFrames: (frames: number) => void | Promise<void>;
 }
@@ -210,6 +212,7 @@ async function speakOnce(
   const requests = chunks.map(({ request }) => ({ ...request, seed: derivedSeed(request.seed, attempt) }));
   const generations = await context.queue.generate(requests, {
     signal,
+    alone: context.alone,
     onRows: attempt === 0 ? (rows) => context.onFrames(rows * chunks.length) : undefined,
   });
   clock.generateSeconds += (performance.now() - started) / 1000;

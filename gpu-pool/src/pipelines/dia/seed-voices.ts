@@ -50,8 +50,10 @@ export class SeedVoices {
     }
   }
 
-  #voice(seed: number, signal: AbortSignal | undefined): Promise<VoicePromptCodes> {
-    const known = this.#made.get(seed);
+  async #voice(seed: number, signal: AbortSignal | undefined): Promise<VoicePromptCodes> {
+    // Whoever makes it may be canceled; that is no reason for those who wait for it.
+    const known = await this.#made.get(seed)?.catch(() => undefined);
+    signal?.throwIfAborted();
     if (known) return known;
     const voice = this.#make(seed, signal);
     this.#made.set(seed, voice);
@@ -85,6 +87,7 @@ export class SeedVoices {
       speech,
       prompts: new Map(),
       signal,
+      alone: true,
       clock,
       onFrames: () => {},
     };

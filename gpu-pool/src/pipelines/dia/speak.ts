@@ -106,7 +106,7 @@ async function speakChunks(
   options: SpeakOptions,
 ): Promise<Assembly> {
   const { sampleRate, frameRate } = settings;
-  const { signal } = options;
+  const { signal, deterministic: alone } = options;
   const assembly = new Assembly(sampleRate, frameRate);
   const progress = new Progress(chunks, options);
   const together = BATCH[dia.target.dtype === "float16" ? "cuda" : "cpu"];
@@ -114,7 +114,7 @@ async function speakChunks(
     const batch = samePrompts(chunks.slice(at, at === 0 ? 1 : at + together), prompts);
     const onFrames = (frames: number) => progress.report(at, frames / frameRate);
     const made = await makeChunks(
-      { dia, queue, dac, settings, speech, prompts, signal, clock, onFrames },
+      { dia, queue, dac, settings, speech, prompts, signal, alone, clock, onFrames },
       batch,
     );
     for (const [i, chunk] of batch.entries()) {

@@ -49,6 +49,8 @@ export interface SpeechAudio {
 export interface SpeakOptions {
   /** Checked between runs of at most 200 ms of work. An abort rejects with `signal.reason`. */
   readonly signal?: AbortSignal;
+  /** The same bytes on a GPU, too, whatever other dialogues wait at the same time. */
+  readonly deterministic?: boolean;
   readonly onProgress?: (progress: SpeechProgress) => void | Promise<void>;
   readonly onAudio?: (audio: SpeechAudio) => void | Promise<void>;
   /** Characters of the clip in order: `S1` is the first, `S2` the second, where a line names none. */
