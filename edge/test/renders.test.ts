@@ -107,3 +107,16 @@ describe("a render from request to result", () => {
     expect((await h.finished(body.id)).status).toBe("succeeded");
   });
 });
+
+test("`wait` holds the answer until the render ends, or for so long, and never without end", async () => {
+  h.node.script = playThrough({ steps: 60, stepMs: 10 });
+  const { body } = await h.call("POST", "/v1/renders", { prompt: "temo waves" });
+  const early = await h.call("GET", `/v1/renders/${body.id}?wait=0.05`);
+  expect([early.status, early.body.completed_at]).toEqual([200, null]);
+  const done = await h.call("GET", `/v1/renders/${body.id}?wait=60`);
+  expect(done.body.status).toBe("succeeded");
+  for (const wait of ["121", "-1", "soon"]) {
+    const refused = await h.call("GET", `/v1/renders/${body.id}?wait=${wait}`);
+    expect([refused.status, refused.body.errors[0].parameter]).toEqual([400, "wait"]);
+  }
+});
