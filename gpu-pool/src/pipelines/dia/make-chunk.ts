@@ -76,9 +76,16 @@ export async function makeChunks(
   context: ChunkContext,
   chunks: readonly PlannedChunk[],
 ): Promise<MadeChunk[]> {
+  return Array.fromAsync(chunksInTurn(context, chunks));
+}
+
+/** The same, each chunk as soon as it and those before it are right. */
+export async function* chunksInTurn(
+  context: ChunkContext,
+  chunks: readonly PlannedChunk[],
+): AsyncGenerator<MadeChunk> {
   const prepared = chunks.map((chunk) => prepare(context, chunk));
   const first = await speakOnce(context, prepared, 0);
-  const made: MadeChunk[] = [];
   for (const [i, wanted] of prepared.entries()) {
     let chunk = wanted;
     let best = await hear(context, chunk, first[i], false);
@@ -95,17 +102,9 @@ export async function makeChunks(
     const kept = best.samples ? best : await hear(context, chunk, best.tokens, true);
     const { samples = new Float32Array(0), tokens, failures } = kept;
     const alignment = await alignmentOf(context, chunk, tokens);
-    made.push({
-      samples,
-      alignment,
-      starts: chunk.starts,
-      failures,
-      retries,
-      firstFailures,
-      lostClip: chunk !== wanted,
-    });
+    const { starts } = chunk;
+    yield { samples, alignment, starts, failures, retries, firstFailures, lostClip: chunk !== wanted };
   }
-  return made;
 }
 
 /** Fewer failures; of as many, whatever says more of the text. */

@@ -7,7 +7,7 @@ import { cueWarning, linesField, planWarnings } from "../../speech/plan-warnings
 import { assignSpeakers, type Speaker } from "../../speech/voices.ts";
 import { Assembly, joinParts, type PlacedSegment } from "./assemble.ts";
 import type { GenerationQueue } from "./generation-queue.ts";
-import { type ChunkClock, type MadeChunk, makeChunks } from "./make-chunk.ts";
+import { type ChunkClock, chunksInTurn, type MadeChunk } from "./make-chunk.ts";
 import type { DacModel, DiaModel } from "./model.ts";
 import type { SeedVoices } from "./seed-voices.ts";
 import type { VoiceSettings } from "./settings.ts";
@@ -112,23 +112,22 @@ async function speakChunks(
   const together = BATCH[dia.target.dtype === "float16" ? "cuda" : "cpu"];
   for (let at = 0; at < chunks.length; ) {
     const batch = samePrompts(chunks.slice(at, at === 0 ? 1 : at + together), prompts);
-    const onFrames = (frames: number) => progress.report(at, frames / frameRate);
-    const made = await makeChunks(
-      { dia, queue, dac, settings, speech, prompts, signal, alone, clock, onFrames },
-      batch,
-    );
-    for (const [i, chunk] of batch.entries()) {
-      const result = made[i];
-      if (!result) throw new Error(`chunk ${at + i} was not made`);
+    const onFrames = (frames: number) => progress.report(batch, frames / frameRate);
+    const context = { dia, queue, dac, settings, speech, prompts, signal, alone, clock, onFrames };
+    let next = at;
+    for await (const result of chunksInTurn(context, batch)) {
+      const chunk = chunks[next];
+      if (!chunk) throw new Error(`chunk ${next} was not asked for`);
       warnings.push(...chunkWarnings(speech, chunk, result));
       const { samples, start } = assembly.add(chunk, result);
-      const last = at + i === chunks.length - 1;
+      const last = next === chunks.length - 1;
       if (options.onAudio) {
         const audible = joinParts(await normaliseParts([samples], sampleRate, signal));
-        await options.onAudio({ samples: audible, sampleRate, part: at + i, start, last });
+        await options.onAudio({ samples: audible, sampleRate, part: next, start, last });
       }
+      next += 1;
     }
-    at += batch.length;
+    at = next;
     await progress.finish(at, assembly.seconds);
   }
   return assembly;
@@ -230,14 +229,20 @@ class Progress {
     return this.#chunks.slice(from).reduce((sum, { seconds }) => sum + seconds, 0);
   }
 
-  async report(chunk: number, seconds: number): Promise<void> {
+  /** @param seconds how much of the batch's speech there is; no more is believed than the text tells, until it is done */
+  report(batch: readonly PlannedChunk[], seconds: number): Promise<void> {
+    const most = 0.99 * batch.reduce((sum, chunk) => sum + chunk.seconds, 0);
+    return this.#tell(this.#done + Math.min(seconds, most));
+  }
+
+  async #tell(seconds: number): Promise<void> {
     // Silence that is cut from a finished chunk does not take back what was told.
-    const made = Math.max(this.#told, this.#done + seconds);
+    const made = Math.max(this.#told, seconds);
     this.#told = made;
     await this.#options.onProgress?.({
       seconds: made,
       expectedSeconds: Math.max(made, this.#done + this.#expected(this.#chunk)),
-      chunk,
+      chunk: this.#chunk,
       chunks: this.#chunks.length,
     });
   }
@@ -247,6 +252,6 @@ class Progress {
     this.#done = made;
     this.#chunk = next;
     if (next === this.#chunks.length) this.#told = made;
-    await this.report(next, 0);
+    await this.#tell(made);
   }
 }
