@@ -26,6 +26,16 @@ test("one speaker after the other takes two passes, however often they take turn
   }
 });
 
+test("a window that begins on the way to a speaker takes no pass for that", () => {
+  const weights = (share: number) => [0.5 + 0.3 * share, 0.5 - 0.3 * share];
+  const frames = [0.8, 1, 1, 0.6, -0.2, -1, -1, -0.5, 0, 0.7].map(weights);
+  const mixes = focusMixes(frames);
+  expect(mixes).toHaveLength(2);
+  for (const [frame, own] of frames.entries()) {
+    for (const [i, weight] of blended(mixes, frame).entries()) expect(weight).toBeCloseTo(own[i] ?? 0, 6);
+  }
+});
+
 test("three speakers are blended frame by frame too", () => {
   const plain = [1 / 3, 1 / 3, 1 / 3];
   const [a, b, c] = [0, 1, 2].map((speaker) => plain.map((_, i) => (i === speaker ? 0.8 : 0.1)));

@@ -11,36 +11,61 @@ export interface Mix {
 
 /**
  * The passes that a window needs when the weights of its frames differ. A pass has one set of weights for all its frames,
- * so the path of the weights through the window is drawn with as few corners as it takes, one pass each, and every
- * frame is blended from the two corners that it lies between.
+ * so the weights of every frame are blended from two passes; which passes is chosen so that few are enough: the corners
+ * of the path that the weights take, without those that lie between two others. Two speakers take two passes.
  * @param frames weights of every frame, one per adapter
  */
 export function focusMixes(frames: readonly (readonly number[])[]): Mix[] {
-  const corners = [...pathCorners(frames, 0, frames.length - 1), frames.length - 1];
-  const mixes = new Map<string, { weights: readonly number[]; shares: number[] }>();
-  const add = (weights: readonly number[], frame: number, share: number) => {
-    const rounded = weights.map((weight) => Math.round(100 * weight) / 100);
-    const key = rounded.join(" ");
-    const mix = mixes.get(key) ?? { weights: rounded, shares: new Array<number>(frames.length).fill(0) };
-    mixes.set(key, mix);
-    mix.shares[frame] = (mix.shares[frame] ?? 0) + share;
-  };
+  const corners = withoutInner(pathCorners(frames, 0, frames.length - 1, true));
+  const mixes = corners.map((weights) => ({
+    weights: weights.map((weight) => Math.round(100 * weight) / 100),
+    shares: new Array<number>(frames.length).fill(0),
+  }));
   for (const [frame, weights] of frames.entries()) {
-    const end = Math.max(
-      1,
-      corners.findIndex((corner) => corner >= frame),
-    );
-    const from = frames[corners[end - 1] ?? 0] ?? weights;
-    const to = frames[corners[end] ?? 0] ?? weights;
-    const share = along(weights, from, to);
-    add(from, frame, 1 - share);
-    add(to, frame, share);
+    const [from, to] = nearestPair(weights, corners);
+    const share = along(weights, corners[from] ?? weights, corners[to] ?? weights);
+    add(mixes[from]?.shares, frame, 1 - share);
+    add(mixes[to]?.shares, frame, share);
   }
-  return [...mixes.values()].filter(({ shares }) => shares.some((share) => share > 0));
+  return mixes.filter(({ shares }) => shares.some((share) => share > 0));
 }
 
-/** Where the path bends (Douglas and Peucker), its first frame included and its last one not. */
-function pathCorners(frames: readonly (readonly number[])[], first: number, last: number): number[] {
+function add(shares: number[] | undefined, frame: number, share: number): void {
+  if (shares) shares[frame] = (shares[frame] ?? 0) + share;
+}
+
+/** Leaves out the points that the line between two others goes through, and doubles. */
+function withoutInner(points: readonly (readonly number[])[]): (readonly number[])[] {
+  const kept = [...points];
+  for (let i = kept.length - 1; i >= 0 && kept.length > 1; i--) {
+    const [point] = kept.splice(i, 1);
+    if (!point) continue;
+    const [from, to] = nearestPair(point, kept);
+    if (distanceTo(point, kept[from] ?? point, kept[to] ?? point) > VISIBLE) kept.splice(i, 0, point);
+  }
+  return kept;
+}
+
+/** The two points whose connection comes nearest to a point, as indices. */
+function nearestPair(point: readonly number[], points: readonly (readonly number[])[]): [number, number] {
+  let best: [number, number] = [0, 0];
+  let least = Number.POSITIVE_INFINITY;
+  for (const [a, from] of points.entries()) {
+    for (const [b, to] of points.entries()) {
+      const distance = a <= b ? distanceTo(point, from, to) : Number.POSITIVE_INFINITY;
+      if (distance < least) [least, best] = [distance, [a, b]];
+    }
+  }
+  return best;
+}
+
+/** The points where the path bends (Douglas and Peucker), both of its ends included. */
+function pathCorners(
+  frames: readonly (readonly number[])[],
+  first: number,
+  last: number,
+  withLast: boolean,
+): (readonly number[])[] {
   const from = frames[first] ?? [];
   const to = frames[last] ?? [];
   let furthest = first;
@@ -52,8 +77,8 @@ function pathCorners(frames: readonly (readonly number[])[], first: number, last
       furthest = frame;
     }
   }
-  if (furthest === first) return [first];
-  return [...pathCorners(frames, first, furthest), ...pathCorners(frames, furthest, last)];
+  if (furthest === first) return withLast ? [from, to] : [from];
+  return [...pathCorners(frames, first, furthest, false), ...pathCorners(frames, furthest, last, withLast)];
 }
 
 /** How far a point has gone from one end of a line to the other, 0 to 1. */
