@@ -51,7 +51,11 @@ export const EXAMPLES: Record<string, readonly string[]> = {
   certs: ["cartoon certs init --hosts gpu-1,10.0.0.5", 'cartoon certs c2pa --name "My Studio"'],
   "certs init": ["cartoon certs init --folder certs --hosts gpu-1,10.0.0.5"],
   "certs c2pa": ['cartoon certs c2pa --name "My Studio" --folder certs'],
-  doctor: ["cartoon doctor", "cartoon doctor --fix", "cartoon doctor --node 127.0.0.1:50051"],
+  doctor: [
+    "cartoon doctor",
+    "cartoon doctor --fix --packages https://HOST",
+    "cartoon doctor --node 127.0.0.1:50051",
+  ],
   runpod: ["cartoon runpod simulate"],
   "runpod simulate": ["cartoon runpod simulate --port 8008 --key secret"],
   bench: ["cartoon bench render --runs 3", "cartoon bench database"],

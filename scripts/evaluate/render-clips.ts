@@ -7,7 +7,7 @@
  * Every clip is one `cartoon render` (an edge and a node are started for it); `--url` and `--key` take an edge that runs already.
  */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 
@@ -67,7 +67,8 @@ const prompts = JSON.parse(readFileSync(values.prompts, "utf8")) as EvaluationPr
 const manifest: object[] = [];
 for (const row of spread(prompts, Number(values.count))) {
   const file = `${String(manifest.length).padStart(3, "0")}.mp4`;
-  render(row, join(out, file));
+  // A run that was interrupted goes on.
+  if (!existsSync(join(out, file))) render(row, join(out, file));
   console.log(`${file}  ${row.prompt}`);
   manifest.push({ prompt: row.prompt, characters: row.characters, place: row.place, file });
   // Written after every clip: a run that is interrupted can be measured too.

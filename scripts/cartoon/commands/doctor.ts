@@ -3,7 +3,6 @@ import { type Finding, findings, nodeFinding } from "../doctor/findings.ts";
 import { findGpus, gpuFindings } from "../doctor/gpu/checks.ts";
 import { fixGpu } from "../doctor/gpu/fix.ts";
 import { thisMachine } from "../doctor/gpu/machine.ts";
-import { PACKAGES_ORIGIN } from "../doctor/gpu/packages.ts";
 import { cudaDir } from "../environment.ts";
 import { EXIT, interruption } from "../exit.ts";
 
@@ -17,7 +16,7 @@ function show({ name, state, detail, advice }: Finding): void {
 interface Wishes {
   fix: boolean;
   image: boolean;
-  packages: string;
+  packages: string | undefined;
   provider: string | undefined;
 }
 
@@ -43,8 +42,7 @@ export const doctor = defineCommand({
     image: { type: "boolean", description: "Only put the CUDA provider in place, for an image" },
     packages: {
       type: "string",
-      description: "Origin of the vendors' packages, or of a mirror",
-      default: PACKAGES_ORIGIN,
+      description: "For --fix and --image: https://HOST where the Python index you use keeps its files",
     },
     provider: { type: "string", description: "A wheel with the provider, for another version of CUDA" },
   },

@@ -8,7 +8,7 @@ import type { GpuMachine } from "./machine.ts";
 /** Installs what a GPU node misses, with a bar; what was done and what failed are findings like any other. */
 export async function* fixGpu(
   machine: GpuMachine,
-  options: { origin: string; wheel: string | undefined; libraries: boolean; signal: AbortSignal },
+  options: { origin: string | undefined; wheel: string | undefined; libraries: boolean; signal: AbortSignal },
 ): AsyncGenerator<Finding> {
   if (process.platform !== "linux" || process.arch !== "x64") {
     const detail = `the CUDA provider is for 64-bit Linux on x86, not ${process.platform} ${process.arch}`;
@@ -37,7 +37,7 @@ export async function* fixGpu(
   } catch (error) {
     bar.stop();
     options.signal.throwIfAborted();
-    const advice = "run it again: it goes on where it stopped; --packages names a mirror";
+    const advice = "run it again: it goes on where it stopped";
     yield { name: "fix", state: "bad", detail: messageOf(error), advice };
   }
 }

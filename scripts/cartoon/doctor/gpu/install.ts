@@ -6,8 +6,8 @@ import { PROVIDER, type VendorPackage } from "./packages.ts";
 import { unpack } from "./wheel.ts";
 
 export interface InstallOptions {
-  /** Origin of the packages, or of a mirror with the same paths. */
-  origin: string;
+  /** Origin of the Python index's files, or of a mirror with the same paths. */
+  origin?: string | undefined;
   /** Packages instead of the pinned ones. */
   provider?: VendorPackage;
   /** A wheel on this machine with the provider, for another version of CUDA. */
@@ -60,6 +60,10 @@ async function installPackage(
   machine: GpuMachine,
   { origin, onStart, onBytes, signal }: InstallOptions,
 ): Promise<void> {
+  if (!origin)
+    throw new Error(
+      `${item.name} ${item.version} is missing: say where the Python index you use keeps its files, with --packages https://HOST`,
+    );
   onStart?.(item);
   const target = join(machine.cudaDir, "packages", basename(item.path));
   await mkdir(join(machine.cudaDir, "packages"), { recursive: true });

@@ -8,15 +8,12 @@ export interface VendorFile {
 export interface VendorPackage {
   name: string;
   version: string;
-  /** Path below the packages' origin. */
+  /** Path below the origin of the Python index's files, the same on its mirrors. */
   path: string;
   sha256: string;
   bytes: number;
   files: readonly VendorFile[];
 }
-
-/** Where the vendors publish; a mirror is another origin with the same paths. */
-export const PACKAGES_ORIGIN = "https://files.pythonhosted.org";
 
 const capi = (file: string, name = file): VendorFile => ({ path: `onnxruntime/capi/${file}`, name });
 const cuda = (...names: string[]): VendorFile[] =>
