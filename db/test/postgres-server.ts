@@ -33,8 +33,7 @@ export async function startPostgres(bin: string, fsync = false): Promise<Postgre
   const folder = mkdtempSync(join(tmpdir(), "cartoon-pg-"));
   if (isRoot) spawnSync("chown", ["postgres", folder]);
   initdb(bin, folder);
-  const port = await freePort();
-  let server = await launch(bin, folder, port, fsync);
+  let [server, port] = await launchAnywhere(bin, folder, fsync);
   const database = `postgres://cartoon@127.0.0.1:${port}/postgres`;
   const admin = postgres(database, { max: 1, onnotice: () => {} });
   let made = 0;
@@ -74,6 +73,20 @@ function initdb(bin: string, folder: string): void {
 
 type Server = ChildProcess;
 
+/** Postgres can't choose a port itself, and a free one may be taken before it gets there: then another one will do. */
+async function launchAnywhere(bin: string, folder: string, fsync: boolean): Promise<[Server, number]> {
+  for (;;) {
+    const port = await freePort();
+    try {
+      return [await launch(bin, folder, port, fsync), port];
+    } catch (error) {
+      if (!(error instanceof PortTaken)) throw error;
+    }
+  }
+}
+
+class PortTaken extends Error {}
+
 /** Ends Postgres when its input closes, so also when this process is killed; a line `keep` leaves the data. */
 const GUARD = `
 folder=$1; shift
@@ -105,22 +118,27 @@ async function launch(bin: string, folder: string, port: number, fsync: boolean)
     log = (log + chunk).slice(-4_000);
   });
   for (let i = 0; i < 300 && server.exitCode === null; i++) {
-    if (await answers(port)) return server;
+    if (log.includes("Address already in use")) {
+      await end(server, "keep");
+      throw new PortTaken(log);
+    }
+    if (await answers(port, folder)) return server;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   server.stdin?.end();
   throw new Error(`Postgres did not start:\n${log}`);
 }
 
-async function answers(port: number): Promise<boolean> {
+/** Whether this very server answers, and not one of somebody else. */
+async function answers(port: number, folder: string): Promise<boolean> {
   const sql = postgres(`postgres://cartoon@127.0.0.1:${port}/postgres`, {
     max: 1,
     connect_timeout: 2,
     onnotice: () => {},
   });
   try {
-    await sql`select 1`;
-    return true;
+    const [row] = await sql`show data_directory`;
+    return row?.data_directory === join(folder, "data");
   } catch {
     return false;
   } finally {

@@ -1,9 +1,10 @@
 import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createKey, openDatabase } from "@cartoon/db";
-import { type DatabaseKind, freePort, place, sleep } from "./lib/edge.ts";
+import { type DatabaseKind, place, sleep } from "./lib/edge.ts";
 import { type Contender, contender } from "./submissions.ts";
 
 const FOLDER = fileURLToPath(new URL("fastapi", import.meta.url));
@@ -62,4 +63,14 @@ async function answering(url: string): Promise<void> {
     await sleep(50);
   }
   throw new Error(`${url} does not answer`);
+}
+
+/** uvicorn does not tell a port of its own choice. */
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const probe = createServer().listen(0, "127.0.0.1", () => {
+      const address = probe.address();
+      probe.close(() => resolve(typeof address === "object" && address ? address.port : 0));
+    });
+  });
 }

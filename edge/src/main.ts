@@ -19,6 +19,8 @@ export type Serve = (
 export interface Edge {
   /** Origin that the edge listens on. */
   url: string;
+  /** Port of that origin. */
+  port: number;
   /** Port of the job service, where one is configured. */
   grpcPort: number | undefined;
   /** Port at which nodes dial in, where one is configured. */
@@ -79,6 +81,7 @@ export async function start(options: {
   let stopped: Promise<void> | undefined;
   return {
     url,
+    port: server.port,
     grpcPort: rpc?.port,
     attachPort: attach?.port,
     config,

@@ -1,4 +1,5 @@
 // A GPU node: `bun gpu-pool/src/main.ts`, configured by the environment (see env.ts).
+import { tellParent } from "@cartoon/protos";
 import { type NodeEnv, parseNodeEnv } from "./env.ts";
 import { Attachments } from "./supervisor/attachments.ts";
 import { dialOptions } from "./supervisor/dial-options.ts";
@@ -11,6 +12,7 @@ async function listen(node: Node, env: NodeEnv, log: (message: string) => void) 
   const server = await serveNode(node, env);
   const host = env.CARTOON_NODE_LISTEN.slice(0, env.CARTOON_NODE_LISTEN.lastIndexOf(":"));
   log(`listening on ${host}:${server.port}`);
+  tellParent({ port: server.port });
   const registration = new Registration({
     edges: env.CARTOON_REGISTER_URLS,
     token: env.CARTOON_REGISTER_TOKEN ?? "",

@@ -1,5 +1,6 @@
 export * from "./channel.ts";
 export * from "./job-status.ts";
+export * from "./listening.ts";
 export * from "./loader.ts";
 export * from "./net/address.ts";
 export * from "./net/guarded-fetch.ts";

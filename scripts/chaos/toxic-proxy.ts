@@ -1,11 +1,14 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
 
+/** A port, or undefined while nobody listens. */
+export type Target = () => number | undefined;
+
 /**
  * A TCP proxy on loopback that can misbehave: cut connections, hold everything back, delay. With several targets it
  * tries them in turn, as a load balancer does.
  */
 export class ToxicProxy {
-  readonly #targets: readonly number[];
+  readonly #targets: readonly Target[];
   readonly #server: Server;
   readonly #pairs = new Set<[Socket, Socket]>();
   #next = 0;
@@ -14,12 +17,12 @@ export class ToxicProxy {
   delayMs = 0;
   port = 0;
 
-  private constructor(targets: readonly number[]) {
+  private constructor(targets: readonly Target[]) {
     this.#targets = targets;
     this.#server = createServer((client) => this.#open(client, this.#targets.length));
   }
 
-  static async start(targets: readonly number[]): Promise<ToxicProxy> {
+  static async start(targets: readonly Target[]): Promise<ToxicProxy> {
     const proxy = new ToxicProxy(targets);
     await new Promise<void>((resolve) => proxy.#server.listen(0, "127.0.0.1", resolve));
     const address = proxy.#server.address();
@@ -54,8 +57,13 @@ export class ToxicProxy {
   }
 
   #open(client: Socket, triesLeft: number): void {
-    const target = this.#targets[this.#next++ % this.#targets.length] ?? 0;
-    const server = connect({ host: "127.0.0.1", port: target });
+    const port = this.#targets[this.#next++ % this.#targets.length]?.();
+    if (port === undefined) {
+      if (triesLeft > 1) this.#open(client, triesLeft - 1);
+      else client.destroy();
+      return;
+    }
+    const server = connect({ host: "127.0.0.1", port });
     client.on("error", () => client.destroy());
     server.once("error", () => {
       // Nobody listens there: the next one may.

@@ -1,4 +1,5 @@
 import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { Listening } from "@cartoon/protos";
 import { root } from "../lib/root.ts";
 
 export interface VictimOptions {
@@ -22,6 +23,8 @@ export class Victim {
   #process: Bun.Subprocess | undefined;
   #frozen = false;
   deaths = 0;
+  /** Where it listens; it takes other ports each time that it starts. Undefined while it takes no calls. */
+  ports: Listening | undefined;
 
   constructor(options: VictimOptions) {
     this.name = options.name;
@@ -46,13 +49,22 @@ export class Victim {
     const { args, env, logFile } = this.#options;
     const log = openSync(logFile, "a");
     const base = { PATH: process.env.PATH ?? "", HOME: process.env.HOME ?? "" };
-    this.#process = Bun.spawn([process.execPath, ...args], {
+    this.ports = undefined;
+    const started: Bun.Subprocess = Bun.spawn([process.execPath, ...args], {
       cwd: root,
       env: { ...base, ...env },
       stdin: "ignore",
       stdout: log,
       stderr: log,
+      serialization: "json",
+      ipc: (message) => {
+        if (this.#process === started) this.ports = Listening.parse(message);
+      },
+      onExit: () => {
+        if (this.#process === started) this.ports = undefined;
+      },
     });
+    this.#process = started;
     closeSync(log);
     alive.add(this);
     this.#frozen = false;

@@ -6,9 +6,8 @@ import { findPostgres, type PostgresServer, startPostgres } from "@cartoon/db/te
 import { createNodeToken } from "@cartoon/edge/nodes/token";
 import { writeTinyPack } from "@cartoon/gpu-pool/pipelines/animatediff/testing/tiny-pack";
 import { z } from "zod";
-import { freePort } from "../lib/stack.ts";
 import { mountSmallDisk, type SmallDisk } from "./small-disk.ts";
-import { ToxicProxy } from "./toxic-proxy.ts";
+import { type Target, ToxicProxy } from "./toxic-proxy.ts";
 import { Victim } from "./victim.ts";
 
 export interface WorldOptions {
@@ -20,14 +19,6 @@ export interface WorldOptions {
   attached: boolean;
   /** Keep logs and data for a look afterwards. */
   keep: boolean;
-}
-
-interface EdgePlan {
-  data: string;
-  databaseUrl: string;
-  edgePorts: readonly number[];
-  attachPorts: readonly number[];
-  nodePorts: readonly number[];
 }
 
 const DISK_MEGABYTES = 96;
@@ -87,11 +78,8 @@ export class World {
     this.disk = mountSmallDisk(data, DISK_MEGABYTES);
     const { direct, proxied } = await this.#openDatabase(data);
     this.#database = await openDatabase(direct, { secretKey: SECRET });
-    const edgePorts = Array.from({ length: this.options.edges }, () => freePort());
-    const attachPorts = edgePorts.map(() => freePort());
-    const nodePorts = Array.from({ length: this.options.nodes }, () => freePort());
-    await this.#makeNodes(nodePorts, attachPorts);
-    await this.#makeEdges({ data, databaseUrl: proxied, edgePorts, attachPorts, nodePorts });
+    await this.#makeNodes();
+    await this.#makeEdges(data, proxied);
     for (const victim of [...this.nodes, ...this.edges]) victim.start();
     await this.#ready();
   }
@@ -106,12 +94,13 @@ export class World {
     this.postgres = await startPostgres(bin);
     const direct = await this.postgres.createDatabase();
     const url = new URL(direct);
-    this.databaseLink = await ToxicProxy.start([Number(url.port)]);
+    const port = Number(url.port);
+    this.databaseLink = await ToxicProxy.start([() => port]);
     url.port = String(this.databaseLink.port);
     return { direct, proxied: url.href };
   }
 
-  async #makeNodes(nodePorts: readonly number[], attachPorts: readonly number[]): Promise<void> {
+  async #makeNodes(): Promise<void> {
     const packs = join(this.folder, "packs");
     mkdirSync(packs);
     const written = await writeTinyPack();
@@ -121,11 +110,9 @@ export class World {
       cpSync(written, join(packs, "tiny"), { recursive: true });
       rmSync(written, { recursive: true });
     }
-    for (const [i, port] of nodePorts.entries()) {
+    for (let i = 0; i < this.options.nodes; i++) {
       const name = `node-${i + 1}`;
-      const way = this.options.attached
-        ? await this.#dialling(name, attachPorts)
-        : { CARTOON_NODE_LISTEN: `127.0.0.1:${port}` };
+      const way = this.options.attached ? await this.#dialling(name) : { CARTOON_NODE_LISTEN: "127.0.0.1:0" };
       this.nodes.push(
         this.#victim(name, ["gpu-pool/src/main.ts"], {
           CARTOON_NODE_ID: name,
@@ -140,8 +127,9 @@ export class World {
     }
   }
 
-  async #dialling(name: string, attachPorts: readonly number[]): Promise<Record<string, string>> {
-    const links = await Promise.all(attachPorts.map((port) => ToxicProxy.start([port])));
+  async #dialling(name: string): Promise<Record<string, string>> {
+    const ports = this.#eachEdge((edge) => edge?.ports?.attachPort);
+    const links = await Promise.all(ports.map((port) => ToxicProxy.start([port])));
     this.links.push(...links);
     return {
       CARTOON_NODE_LISTEN: "none",
@@ -150,17 +138,22 @@ export class World {
     };
   }
 
-  async #makeEdges({ data, databaseUrl, edgePorts, attachPorts, nodePorts }: EdgePlan): Promise<void> {
-    this.#balancer = await ToxicProxy.start(edgePorts);
-    for (const [i, port] of edgePorts.entries()) {
-      const dialled = this.options.attached ? [] : nodePorts;
-      const links = await Promise.all(dialled.map((nodePort) => ToxicProxy.start([nodePort])));
+  /** A port of each edge, known once it runs: the proxies in front of the edges come first. */
+  #eachEdge(port: (edge: Victim | undefined) => number | undefined): Target[] {
+    return Array.from({ length: this.options.edges }, (_, i) => () => port(this.edges[i]));
+  }
+
+  async #makeEdges(data: string, databaseUrl: string): Promise<void> {
+    this.#balancer = await ToxicProxy.start(this.#eachEdge((edge) => edge?.ports?.port));
+    for (let i = 0; i < this.options.edges; i++) {
+      const dialled = this.options.attached ? [] : this.nodes;
+      const links = await Promise.all(dialled.map((node) => ToxicProxy.start([() => node.ports?.port])));
       this.links.push(...links);
       const addresses = links.map((link) => `127.0.0.1:${link.port}`);
       this.edges.push(
         this.#victim(`edge-${i + 1}`, ["edge/src/entries/bun.ts"], {
           HOST: "127.0.0.1",
-          PORT: String(port),
+          PORT: "0",
           CARTOON_ENV: "production",
           CARTOON_DATA_DIR: data,
           DATABASE_URL: databaseUrl,
@@ -168,7 +161,7 @@ export class World {
           CARTOON_INTERNAL_URL: this.url,
           CARTOON_PUBLIC_URL: this.url,
           CARTOON_NODES: addresses.join(",") || "none",
-          ...(this.options.attached ? { CARTOON_ATTACH_PORT: String(attachPorts[i]) } : {}),
+          ...(this.options.attached ? { CARTOON_ATTACH_PORT: "0" } : {}),
           CARTOON_NODE_REST_SECONDS: "1",
           CARTOON_LEASE_SECONDS: String(this.options.leaseSeconds),
         }),

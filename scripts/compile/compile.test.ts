@@ -3,11 +3,10 @@ import { mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startTestNode, type TestNode } from "@cartoon/gpu-pool/supervisor/testing/test-node";
-import { channelOptions, JobService } from "@cartoon/protos";
+import { channelOptions, JobService, Listening } from "@cartoon/protos";
 import type { GetResponse__Output } from "@cartoon/protos/gen/GetResponse";
 import { credentials, type ServiceError } from "@grpc/grpc-js";
 import { root } from "../lib/root.ts";
-import { freePort } from "../lib/stack.ts";
 import { compileEdge } from "./compile.ts";
 import { ownTarget } from "./targets.ts";
 
@@ -15,9 +14,8 @@ setDefaultTimeout(120_000);
 
 const folder = await mkdtemp(join(tmpdir(), "cartoon-compiled-"));
 const home = join(folder, "empty");
-const port = freePort();
-const grpcPort = freePort();
-const url = `http://127.0.0.1:${port}`;
+let url = "";
+let grpcPort: number | undefined;
 let node: TestNode;
 let edge: Bun.Subprocess<"ignore", "pipe", "pipe"> | undefined;
 
@@ -37,17 +35,23 @@ beforeAll(async () => {
   await rename(program, join(home, "edge"));
   node = await startTestNode();
   await node.ready();
-  edge = Bun.spawn([...hidden(), join(home, "edge"), "serve", "--port", String(port)], {
+  edge = Bun.spawn([...hidden(), join(home, "edge"), "serve", "--port", "0"], {
     cwd: home,
     env: {
       PATH: process.env.PATH,
       CARTOON_NODES: `127.0.0.1:${node.server.port}`,
-      CARTOON_GRPC_PORT: String(grpcPort),
+      CARTOON_GRPC_PORT: "0",
     },
     stdio: ["ignore", "pipe", "pipe"],
+    serialization: "json",
+    ipc: (message) => {
+      const ports = Listening.parse(message);
+      url = `http://127.0.0.1:${ports.port}`;
+      grpcPort = ports.grpcPort;
+    },
   });
   for (let tries = 0; tries < 200; tries++) {
-    if ((await fetch(`${url}/readyz`).catch(() => undefined))?.ok) return;
+    if (url && (await fetch(`${url}/readyz`).catch(() => undefined))?.ok) return;
     await Bun.sleep(50);
   }
   edge.kill("SIGKILL");

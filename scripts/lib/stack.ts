@@ -4,6 +4,7 @@ import { RUNTIME_OPTIONS } from "@cartoon/edge/entries/runtime-options";
 import { z } from "zod";
 import { Child } from "./child.ts";
 import { packDirs } from "./pack-dirs.ts";
+import { type Relay, startRelay } from "./relay.ts";
 
 export interface StackOptions {
   host: string;
@@ -29,18 +30,11 @@ export interface Stack {
   stop(): Promise<void>;
 }
 
-/** A port of the loopback interface that nobody listens on at this moment. */
-export function freePort(): number {
-  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  const { port } = listener;
-  listener.stop(true);
-  return port;
-}
-
 /** Starts a node, and nothing else. */
 export function startNode(
   listen: string,
   options: Pick<StackOptions, "dataDir" | "env" | "verbose" | "reload">,
+  onListening?: (port: number) => void,
 ): Child {
   const folder = join(options.dataDir, "node");
   mkdirSync(folder, { recursive: true });
@@ -58,6 +52,7 @@ export function startNode(
       CARTOON_NODE_LISTEN: listen,
     },
     verbose: options.verbose,
+    onListening: ({ port }) => onListening?.(port),
   });
 }
 
@@ -69,15 +64,39 @@ const local = (host: string): string => {
 
 /** Starts an edge, and a node beside it unless there are others. Returns once the edge answers. */
 export async function startStack(options: StackOptions): Promise<Stack> {
-  const { host, dataDir, env, verbose, reload } = options;
-  const port = options.port || freePort();
   const children: Child[] = [];
-  let nodes = options.nodes ?? [];
-  if (nodes.length === 0) {
-    nodes = [`127.0.0.1:${freePort()}`];
-    children.push(startNode(nodes[0] ?? "", options));
+  let relay: Relay | undefined;
+  const stop = async () => {
+    await Promise.all(children.map((child) => child.stop()));
+    relay?.stop();
+  };
+  try {
+    let nodes = options.nodes ?? [];
+    if (nodes.length === 0) {
+      // A node that starts again takes another port, and the edge keeps the address that it was given.
+      if (options.reload) relay = await startRelay();
+      const node = startNode("127.0.0.1:0", options, (port) => {
+        if (relay) relay.target = port;
+      });
+      children.push(node);
+      const { port } = await node.listening();
+      nodes = [`127.0.0.1:${relay?.port ?? port}`];
+    }
+    const edge = startEdge(nodes, options);
+    children.unshift(edge);
+    const failed = Promise.race(children.map((child) => child.failure()));
+    failed.catch(() => undefined);
+    const { port } = await Promise.race([edge.listening(), failed]);
+    return { url: `http://${local(options.host)}:${port}`, children, failed, stop };
+  } catch (error) {
+    await stop();
+    throw error;
   }
-  const edge = new Child({
+}
+
+function startEdge(nodes: readonly string[], options: StackOptions): Child {
+  const { host, port, dataDir, env, verbose, reload } = options;
+  return new Child({
     name: "edge",
     args: [...(reload ? ["--watch"] : []), "edge/src/entries/bun.ts"],
     env: {
@@ -92,20 +111,6 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     },
     verbose,
   });
-  children.unshift(edge);
-  const failed = Promise.race(children.map((child) => child.failure()));
-  failed.catch(() => undefined);
-  const stop = async () => {
-    await Promise.all(children.map((child) => child.stop()));
-  };
-  const url = `http://${local(host)}:${port}`;
-  try {
-    await Promise.race([answering(`${url}/livez`), failed]);
-  } catch (error) {
-    await stop();
-    throw error;
-  }
-  return { url, children, failed, stop };
 }
 
 const Health = z.object({
@@ -116,6 +121,7 @@ const Health = z.object({
 const SERVING = new Set(["ready", "busy"]);
 const BROKEN = new Set(["setup_failed", "defunct"]);
 const LOAD_MS = 300_000;
+const POLL_MS = 50;
 
 /** Waits until a node has its models in memory. Throws when every node says that it never will. */
 export async function nodeReady(url: string): Promise<void> {
@@ -130,18 +136,4 @@ export async function nodeReady(url: string): Promise<void> {
     await Bun.sleep(POLL_MS);
   }
   throw new Error(`no node was ready within ${LOAD_MS / 1000} s`);
-}
-
-const START_MS = 30_000;
-const POLL_MS = 50;
-
-async function answering(url: string): Promise<void> {
-  const end = Date.now() + START_MS;
-  while (Date.now() < end) {
-    const response = await fetch(url).catch(() => undefined);
-    await response?.body?.cancel();
-    if (response?.ok) return;
-    await Bun.sleep(POLL_MS);
-  }
-  throw new Error(`${url} did not answer within ${START_MS / 1000} s`);
 }

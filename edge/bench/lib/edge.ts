@@ -1,10 +1,10 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createKey, type Database, openDatabase } from "@cartoon/db";
 import { findPostgres, type PostgresServer, startPostgres } from "@cartoon/db/test/postgres-server";
+import { Listening } from "@cartoon/protos";
 import { RUNTIME_OPTIONS } from "../../src/entries/runtime-options.ts";
 import { ScriptedNode } from "../../test/scripted-node.ts";
 
@@ -41,12 +41,12 @@ export async function startBenchEdge(options: BenchEdgeOptions): Promise<BenchEd
   const { token } = await createKey(db, { tenant: "bench", name: "bench" });
   const node = options.node ?? new ScriptedNode(undefined, { permits: options.permits });
   await node.start();
-  const port = await freePort();
+  const listening = Promise.withResolvers<Listening>();
   const child = Bun.spawn([process.execPath, ENTRY], {
     env: {
       PATH: process.env.PATH ?? "",
       HOST: "127.0.0.1",
-      PORT: String(port),
+      PORT: "0",
       CARTOON_ENV: "production",
       CARTOON_AUTH: "keys",
       CARTOON_DATA_DIR: folder,
@@ -58,7 +58,11 @@ export async function startBenchEdge(options: BenchEdgeOptions): Promise<BenchEd
       DATABASE_URL: server.url,
     },
     stdio: ["ignore", "inherit", "inherit"],
+    serialization: "json",
+    ipc: (message) => listening.resolve(Listening.parse(message)),
+    onExit: () => listening.reject(new Error("the edge did not come up")),
   });
+  const { port } = await listening.promise;
   const url = `http://127.0.0.1:${port}`;
   const authorization = `authorization: Bearer ${token}\r\n`;
   await knowsItsNode(url, token);
@@ -104,13 +108,4 @@ async function knowsItsNode(url: string, token: string): Promise<void> {
 function memoryOf(pid: number): number {
   const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
   return Number(kilobytes ?? 0) * 1024;
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, "127.0.0.1", () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === "object" && address ? address.port : 0));
-    });
-  });
 }

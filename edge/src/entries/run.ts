@@ -1,4 +1,5 @@
 import process from "node:process";
+import { tellParent } from "@cartoon/protos";
 import { EnvironmentError } from "../env.ts";
 import { type Serve, start } from "../main.ts";
 
@@ -20,6 +21,7 @@ export async function runEdge(serve: Serve): Promise<void> {
     };
     process.on("SIGTERM", stop);
     process.on("SIGINT", stop);
+    tellParent({ port: edge.port, grpcPort: edge.grpcPort, attachPort: edge.attachPort });
   } catch (error) {
     console.error(error instanceof EnvironmentError ? error.message : error);
     process.exit(error instanceof EnvironmentError ? 78 : 1);

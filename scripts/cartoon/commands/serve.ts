@@ -55,7 +55,8 @@ async function serve(args: ServeArgs, page: string): Promise<number> {
   });
   console.log(`listening    ${stack.url}${page}`);
   if (host === "0.0.0.0")
-    for (const address of addresses()) console.log(`             http://${address}:${args.port}${page}`);
+    for (const address of addresses())
+      console.log(`             http://${address}:${new URL(stack.url).port}${page}`);
   if (args.share) for (const line of await shareKey(args["data-dir"])) console.log(line);
   try {
     return await Promise.race([stack.failed, aborted(signal)]);
