@@ -45,7 +45,12 @@ export function provenance(input: ManifestInput) {
       characters: result.characters,
       ...(loras.length > 0 ? { loras: loras.map(loraUsed) } : {}),
       frames: result.frames && { count: result.frames.count, fps: result.frames.fps },
-      lines: result.speech?.lines,
+      // To the millisecond: longer fractions come out of other JSON readers with another last digit.
+      lines: result.speech?.lines.map(({ start, end, ...line }) => ({
+        ...line,
+        start: Number(start.toFixed(3)),
+        end: Number(end.toFixed(3)),
+      })),
     },
     warnings,
   };
