@@ -45,12 +45,7 @@ export function provenance(input: ManifestInput) {
       characters: result.characters,
       ...(loras.length > 0 ? { loras: loras.map(loraUsed) } : {}),
       frames: result.frames && { count: result.frames.count, fps: result.frames.fps },
-      // To the millisecond: longer fractions come out of other JSON readers with another last digit.
-      lines: result.speech?.lines.map(({ start, end, ...line }) => ({
-        ...line,
-        start: Number(start.toFixed(3)),
-        end: Number(end.toFixed(3)),
-      })),
+      lines: result.speech && lineTimes(result.speech.lines),
     },
     warnings,
   };
@@ -101,9 +96,15 @@ export function manifestJson(
   return `${JSON.stringify({ ...provenance(input), job_id: input.jobId, mouth: mouthOf(input), timings, runtime }, null, 2)}\n`;
 }
 
+/** To the millisecond: longer fractions come out of other JSON readers with another last digit. */
+function lineTimes<Line extends { start: number; end: number }>(lines: readonly Line[]): Line[] {
+  const rounded = (seconds: number) => Number(seconds.toFixed(3));
+  return lines.map((line) => ({ ...line, start: rounded(line.start), end: rounded(line.end) }));
+}
+
 /** Mouth-flap hints for animators, at the frame rate of the clip. */
 function mouthOf({ result: { frames, speech } }: ManifestInput) {
   if (!speech) return undefined;
   const rate = frames?.fps ?? speech.mouth.rate;
-  return { rate, lines: mouthLines(speech.mouth, speech.lines, rate) };
+  return { rate, lines: mouthLines(speech.mouth, lineTimes(speech.lines), rate) };
 }
