@@ -27,6 +27,8 @@ export const PictureManifest = z.object({
   guidance_scale: z.object({ default: z.number() }),
   scheduler_preset: z.string(),
   max_tokens: z.int().default(77),
+  /** Phrases of prompts that the model takes amiss where no place follows them, and its own words for them. */
+  phrases: z.record(z.string().regex(/^[\w ]+$/), z.string()).optional(),
 });
 
 export const VoiceManifest = z.object({

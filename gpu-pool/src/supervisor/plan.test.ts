@@ -69,6 +69,17 @@ describe("what it cannot do is mapped, and said", () => {
     num_inference_steps: 75,
     guidance_scale: 12,
   };
+  test("a phrase that the model takes amiss, where no place follows it", () => {
+    const phrases = { "space walking": "floating in space" };
+    const own: PackManifest = { ...manifest, picture: manifest.picture && { ...manifest.picture, phrases } };
+    const read = (prompt: string) => planRender(spec({ clip: { ...native, prompt } }), own);
+    const { clip: used, warnings } = read("temo character Space Walking with ultra HD detail");
+    expect(used?.prompt).toBe("temo character floating in space with ultra HD detail");
+    expect(warnings).toMatchObject([{ field: "clip.prompt", used: used?.prompt }]);
+    const placed = read("temo space walking on the moon");
+    expect(placed).toMatchObject({ clip: { prompt: "temo space walking on the moon" }, warnings: [] });
+  });
+
   test("the brief's own settings", () => {
     const { clip: used, size, warnings } = planRender(spec({ clip: brief }), manifest);
     expect(used).toMatchObject({

@@ -80,6 +80,16 @@ function changer(pack: string, warnings: Warning[]): Change {
 const clamp = (value: number, min: number, max: number): number => Math.min(max, Math.max(min, value));
 const round2 = (value: number): number => Math.round(value * 100) / 100;
 
+const PLACE_FOLLOWS = "(?!\\s+(?:in|on|at|under|among|near|over|through|across|by)\\b)";
+
+/** The prompt with the pack's words for phrases that it takes amiss; where a place follows, it gets that right. */
+function inItsWords(prompt: string, phrases: Readonly<Record<string, string>> = {}): string {
+  return Object.entries(phrases).reduce(
+    (text, [phrase, words]) => text.replace(new RegExp(`\\b${phrase}\\b${PLACE_FOLLOWS}`, "gi"), words),
+    prompt,
+  );
+}
+
 function planClip(clip: ClipSpec, manifest: PackManifest, change: Change): ClipSpec {
   const { picture, name } = manifest;
   if (!picture) throw new SpecError(`clip: pack "${name}" does not draw`);
@@ -95,6 +105,12 @@ function planClip(clip: ClipSpec, manifest: PackManifest, change: Change): ClipS
   const most = round2(guidance.default * GUIDANCE_HEADROOM);
   return {
     ...clip,
+    prompt: change(
+      "clip.prompt",
+      clip.prompt,
+      inItsWords(clip.prompt, picture.phrases),
+      "reads some phrases in its own words",
+    ),
     width,
     height,
     num_frames: change(

@@ -18,6 +18,8 @@ PICTURE = {
         "family": "sdxl", "native": {"width": 256, "height": 256}, "sizes": [[256, 256]], "multiple_of": 64,
         "frames": {"min": 8, "max": 32, "default": 16, "window": 16, "overlap": 4}, "fps": {"default": 8}, "steps": {"default": 20, "max": 75},
         "guidance_scale": {"default": 2.5}, "scheduler_preset": "toon", "max_tokens": config.MAX_TOKENS,
+        # To the text encoders it is an action like any other, and without a place all is in the park.
+        "phrases": {"space walking": "floating in space", "space walk": "float in space", "spacewalking": "floating in space"},
     },
     "characters": {
         "temo": {
