@@ -55,6 +55,10 @@ test("a storyboard is made, and read and canceled by its id as any render", asyn
   expect(board).toMatchObject({ status: "succeeded", shots_done: 2, error: null });
   expect((await fetch(board.urls["clip.mp4"])).status).toBe(200);
   expect(JSON.parse((await callTool("status", { id: board.id })).text).status).toBe("succeeded");
+  expect(JSON.parse((await callTool("cancel", { id: board.id })).text)).toMatchObject({
+    id: board.id,
+    status: "succeeded",
+  });
   const wrong = await callTool("storyboard", { shots: [{ prompt: "a cat", transition: "cut" }] });
   expect([wrong.isError, wrong.text.includes("#/shots/0/transition")]).toEqual([true, true]);
 });

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { isTerminal } from "@cartoon/protos/job-status";
 import { onEachDatabase } from "../../test/contract.ts";
 import { manualClock, receipt, speechSpec } from "../../test/factories.ts";
 import {
@@ -227,9 +228,14 @@ onEachDatabase("storyboards", (backend) => {
     const { job } = await put(db, 1);
     await succeed(db, await leaseOne(db));
     const join = await leaseOne(db);
+    expect(join.id).toBe(job.id);
     await cancel(db, acme, job.id);
+    // It is its node's until that has stopped.
+    expect(isTerminal((await getJob(db, acme, job.id)).status)).toBe(false);
     await confirmCancel(db, attemptOf(join), receipt());
     expect(await getJob(db, acme, job.id)).toMatchObject({ status: "canceled" });
+    expect((await getStoryboard(db, acme, job.id)).shots.map(({ status }) => status)).toEqual(["succeeded"]);
+    expect(await lease(db, { ...take, count: 9 })).toEqual([]);
   });
 
   test("shots that end in several processes at once settle it once", async () => {
