@@ -1,4 +1,4 @@
-import { cancel, deleteJob, getJob, retry } from "@cartoon/db";
+import { cancel, deleteJob, getJob, type Job, retry } from "@cartoon/db";
 import { isTerminal } from "@cartoon/protos";
 import { createRoute, z } from "@hono/zod-openapi";
 import { type App, json, problems } from "../../hono.ts";
@@ -73,18 +73,27 @@ export async function deleteWithResults(
   for (const one of [jobId, ...shots]) await store.deletePrefix(jobPrefix(one));
 }
 
+/** Asks a job to stop, a storyboard with its shots, and waits up to `waitSeconds` until it has. @returns the job as it is then */
+export async function cancelAndWait(
+  { db, signals, stopping }: Pick<Services, "db" | "signals" | "stopping">,
+  tenant: string,
+  id: string,
+  { partial = false }: { partial?: boolean | undefined } = {},
+  waitSeconds = 0,
+): Promise<Job> {
+  await cancel(db, { tenant }, id, { partial });
+  return waitForJob(db, signals, await getJob(db, { tenant }, id), waitSeconds * 1000, stopping);
+}
+
 /** Cancelling, retrying and deleting. */
 export function registerControl(app: App, services: Services): void {
-  const { db, signals } = services;
+  const { db } = services;
 
   app.openapi(cancelRoute, async (c) => {
-    const reader = { tenant: principalOf(c).tenant };
-    const { id } = c.req.valid("param");
-    const { partial = false } = c.req.valid("json") ?? {};
-    await cancel(db, reader, id, { partial });
+    const { tenant } = principalOf(c);
     const { wait = 0 } = c.req.valid("query");
     if (wait > 0) c.env?.holdOpen?.();
-    const job = await waitForJob(db, signals, await getJob(db, reader, id), wait * 1000, services.stopping);
+    const job = await cancelAndWait(services, tenant, c.req.valid("param").id, c.req.valid("json"), wait);
     return c.json(
       await toRender(job, linksFor(services, c.get("origin"))),
       isTerminal(job.status) ? 200 : 202,

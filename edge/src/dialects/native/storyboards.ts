@@ -1,4 +1,4 @@
-import { cancel, getJob, getStoryboard, listStoryboards, retry } from "@cartoon/db";
+import { getStoryboard, listStoryboards, retry } from "@cartoon/db";
 import { isTerminal, JOB_STATUSES } from "@cartoon/protos";
 import { createRoute, z } from "@hono/zod-openapi";
 import { type App, json, problems } from "../../hono.ts";
@@ -11,7 +11,7 @@ import type { Services } from "../../services.ts";
 import { StoryboardRequest } from "../../storyboards/request.ts";
 import { submitStoryboard } from "../../storyboards/submit.ts";
 import { toStoryboard } from "../../storyboards/view.ts";
-import { CancelBody, deleteWithResults } from "./control.ts";
+import { CancelBody, cancelAndWait, deleteWithResults } from "./control.ts";
 import { EventsRequest, eventsOf } from "./events.ts";
 import { IdempotencyHeader, IdParam, WaitQuery } from "./schema.ts";
 import { StoryboardViewSchema } from "./storyboards-schema.ts";
@@ -166,12 +166,9 @@ export function registerStoryboards(app: App, services: Services): void {
   app.openapi(cancelRoute, async (c) => {
     const { tenant } = principalOf(c);
     const { board } = await getStoryboard(db, { tenant }, c.req.valid("param").id);
-    const { partial = false } = c.req.valid("json") ?? {};
-    await cancel(db, { tenant }, board.id, { partial });
     const { wait = 0 } = c.req.valid("query");
     if (wait > 0) c.env?.holdOpen?.();
-    const asked = await getJob(db, { tenant }, board.id);
-    const { status } = await waitForJob(db, signals, asked, wait * 1000, stopping);
+    const { status } = await cancelAndWait(services, tenant, board.id, c.req.valid("json"), wait);
     return c.json(await show(tenant, board.id, c.get("origin")), isTerminal(status) ? 200 : 202);
   });
 
