@@ -6,13 +6,8 @@ set -uo pipefail
 here=$(cd "$(dirname "$0")/voice" && pwd)
 export TRAIN_DIR=${TRAIN_DIR:-/tmp/train/decoder} PYTHONUNBUFFERED=1 OMP_NUM_THREADS=${OMP_NUM_THREADS:-2} OPENBLAS_NUM_THREADS=1 TRANSFORMERS_VERBOSITY=error
 assets=${ASSETS:?the folder of voice/fetch-assets.sh} pack=$(realpath "${VOICE_FROM:?a pack folder}") seconds=${SECONDS_EACH:-240}
-mkdir -p "$TRAIN_DIR/data" "$TRAIN_DIR/assets"
-[ -e "$TRAIN_DIR/assets/words.txt" ] || tar -C "$TRAIN_DIR/assets" -xJf "$assets/voice-assets.tar.xz"
-export VOICE_LIB=$TRAIN_DIR/assets VOICE_WORDS=$TRAIN_DIR/assets/words.txt LD_LIBRARY_PATH=$TRAIN_DIR/assets:${LD_LIBRARY_PATH:-}
-if ! python3 -c 'import pocketsphinx' 2>/dev/null; then
-  python3 -m pip install -q --no-index --no-deps --no-compile --no-cache-dir --upgrade --target "$TRAIN_DIR/site" "$assets"/pocketsphinx-*.whl
-  export PYTHONPATH=$TRAIN_DIR/site:${PYTHONPATH:-}
-fi
+mkdir -p "$TRAIN_DIR/data"
+. "$here/assets.sh"
 cd "$here" || exit 1
 python3 synth.py --out "$TRAIN_DIR/data" --seconds 45 --processes "${SYNTH_PROCESSES:-12}" --lines "${LINES_OF_SPEECH:-12000}" > "$TRAIN_DIR/synth.log" 2>&1 &
 python3 export.py --from "$pack" --train "$TRAIN_DIR"

@@ -24,7 +24,7 @@ from transformers import DacModel
 import config as c
 from dac_loss import CepstralLoss, Discriminator, SpectralLoss, discriminator_loss, generator_loss
 from data import load_pcm, shard_paths, wait_for
-from export import start_from
+from export import start_from, whole
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from parallel import LEADS, RANK, averaged, first_says, join, leave  # noqa: E402
@@ -300,10 +300,7 @@ def train(folder: Path, seconds: float, batch: int, steps: int, pack: Path | Non
 
 def keep(folder: Path, pack: Path) -> None:
     """The pack's codec becomes dac.pt: codes stay what they were, and the pack's Dia stays valid."""
-    model = DacModel(c.dac_config())
-    if missing := start_from(model, pack / "dac"):
-        raise ValueError(f"{pack}/dac lacks {missing[:3]}")
-    save(model, folder / "dac.pt")
+    save(whole(DacModel(c.dac_config()), pack / "dac"), folder / "dac.pt")
     (folder / "dac.done").write_text(json.dumps({"kept": True}))
 
 

@@ -9,11 +9,10 @@ from torch import nn
 import config as c
 
 
-def mel_matrix(fft: int, mels: int) -> torch.Tensor:
-    """Triangular HTK mel filters [mels, fft // 2 + 1], 0 to 8 kHz."""
-    to_mel = lambda f: 2595 * torch.log10(1 + f / 700)
-    top = to_mel(torch.tensor(c.SAMPLE_RATE / 2))
-    points = 700 * (10 ** (torch.linspace(0, float(top), mels + 2) / 2595) - 1)
+def mel_matrix(fft: int, mels: int, low: float = 0.0, high: float = c.SAMPLE_RATE / 2) -> torch.Tensor:
+    """Triangular HTK mel filters [mels, fft // 2 + 1] from `low` to `high` Hz."""
+    to_mel = lambda f: 2595 * math.log10(1 + f / 700)
+    points = 700 * (10 ** (torch.linspace(to_mel(low), to_mel(high), mels + 2) / 2595) - 1)
     bins = torch.linspace(0, c.SAMPLE_RATE / 2, fft // 2 + 1)
     up = (bins[None] - points[:-2, None]) / (points[1:-1] - points[:-2])[:, None]
     down = (points[2:, None] - bins[None]) / (points[2:] - points[1:-1])[:, None]
@@ -55,16 +54,11 @@ class CepstralLoss(nn.Module):
 
     def __init__(self):
         super().__init__()
-        to_mel = lambda f: 2595 * math.log10(1 + f / 700)
-        points = 700 * (10 ** (torch.linspace(to_mel(130), to_mel(6800), 27) / 2595) - 1)
-        bins = torch.linspace(0, c.SAMPLE_RATE / 2, 257)
-        up = (bins[None] - points[:-2, None]) / (points[1:-1] - points[:-2])[:, None]
-        down = (points[2:, None] - bins[None]) / (points[2:] - points[1:-1])[:, None]
         k, n = torch.arange(13)[:, None], torch.arange(25)[None]
         dct = torch.cos(math.pi * k * (n + 0.5) / 25) * (2 / 25) ** 0.5
         dct[0] /= 2**0.5
         self.register_buffer("window", torch.hamming_window(410, periodic=False))
-        self.register_buffer("mel", torch.minimum(up, down).clamp(min=0))
+        self.register_buffer("mel", mel_matrix(512, 25, 130, 6800))
         self.register_buffer("dct", dct / torch.tensor(self.SPREAD)[:, None])
 
     def cepstra(self, x: torch.Tensor) -> torch.Tensor:

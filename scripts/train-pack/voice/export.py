@@ -37,12 +37,17 @@ def start_from(model: torch.nn.Module, folder: Path) -> list[str]:
     return missing
 
 
+def whole(model: torch.nn.Module, folder: Path) -> torch.nn.Module:
+    """The model with an exported component's weights, all of which must be there."""
+    if missing := start_from(model, folder):
+        raise ValueError(f"{folder} lacks {missing[:3]}")
+    return model
+
+
 def import_pack(pack: Path, train: Path) -> None:
     """The other way: a pack's voice becomes the training folder's dac.pt, dia-ema.pt and sampling.json."""
     for model, name, file in ((DiaForConditionalGeneration(c.dia_config()), "dia", "dia-ema.pt"), (DacModel(c.dac_config()), "dac", "dac.pt")):
-        if missing := start_from(model, pack / name):
-            raise ValueError(f"{pack / name} lacks {missing[:3]}")
-        torch.save(model.state_dict(), train / file)
+        torch.save(whole(model, pack / name).state_dict(), train / file)
     given = json.loads((pack / "dia" / "generation_config.json").read_text())
     (train / "sampling.json").write_text(json.dumps({k: given[k] for k in SAMPLING}))
 
