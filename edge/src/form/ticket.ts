@@ -1,5 +1,5 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
 import { z } from "zod";
+import { isSignature, sign } from "../auth/signature.ts";
 
 /** `show`: see one result; `follow`: also cancel it and share it, as whoever submitted it may. */
 export type TicketUse = "show" | "follow";
@@ -12,13 +12,12 @@ const Ticket = z.object({
 });
 export type Ticket = z.infer<typeof Ticket>;
 
-const sign = (secret: string, payload: string) =>
-  createHmac("sha256", secret).update(`form-ticket\n${payload}`).digest("base64url");
+const signedText = (payload: string) => `form-ticket\n${payload}`;
 
 /** A text for URLs that opens one job's page until it expires, to whoever holds it. */
 export function issueTicket(secret: string, ticket: Ticket): string {
   const payload = Buffer.from(JSON.stringify(ticket)).toString("base64url");
-  return `${payload}.${sign(secret, payload)}`;
+  return `${payload}.${sign(secret, signedText(payload))}`;
 }
 
 /** The ticket, or undefined where the signature, the time or the use is not right. */
@@ -29,9 +28,7 @@ export function readTicket(
   nowMs = Date.now(),
 ): Ticket | undefined {
   const [payload = "", mac = ""] = text.split(".");
-  const given = Buffer.from(mac);
-  const expected = Buffer.from(sign(secret, payload));
-  if (given.length !== expected.length || !timingSafeEqual(given, expected)) return undefined;
+  if (!isSignature(mac, secret, signedText(payload))) return undefined;
   const ticket = Ticket.parse(JSON.parse(Buffer.from(payload, "base64url").toString("utf8")));
   return uses.includes(ticket.use) && ticket.exp * 1000 > nowMs ? ticket : undefined;
 }
