@@ -25,10 +25,17 @@ export function distance(got: Float32Array, reference: Float32Array): number {
   return Math.sqrt(error / norm);
 }
 
-/** MiB in use on the whole card by nvidia-smi; undefined without a card. */
+/** nvidia-smi lists every card, whatever CUDA_VISIBLE_DEVICES leaves to this process. */
+const memoryQuery = () => [
+  `--id=${process.env.CUDA_VISIBLE_DEVICES?.split(",")[0] || "0"}`,
+  "--query-gpu=memory.used",
+  "--format=csv,noheader,nounits",
+];
+
+/** MiB in use on the process's first card by nvidia-smi; undefined without a card. */
 export function memoryUsed(): number | undefined {
   try {
-    const query = ["--query-gpu=memory.used", "--format=csv,noheader,nounits"];
+    const query = memoryQuery();
     return Number(execFileSync("nvidia-smi", query, { encoding: "utf8" }).split("\n")[0]);
   } catch {
     return undefined;
@@ -37,7 +44,7 @@ export function memoryUsed(): number | undefined {
 
 /** Watches the card's memory every 100 ms from another process, as a run blocks this one. */
 export function watchMemory(): { peak(): Promise<number | undefined> } {
-  const query = ["--query-gpu=memory.used", "--format=csv,noheader,nounits", "-lms", "100"];
+  const query = [...memoryQuery(), "-lms", "100"];
   const watcher = spawn("nvidia-smi", query, { stdio: ["ignore", "pipe", "ignore"] });
   let text = "";
   watcher.on("error", () => undefined);
