@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "hopper-linear.cuh"
 #include "kernels.cuh"
 #include "ort-abi.h"
 
@@ -235,6 +236,40 @@ OrtStatus* gated_silu(void*, OrtKernelContext* context) {
   return launched();
 }
 
+OrtStatus* linear_result(const char* problem) { return problem ? fail(problem) : launched(); }
+
+/// (x values + bias) * gelu(x gates + bias) with the weights [values; gates].
+OrtStatus* gated_linear(void*, OrtKernelContext* context) {
+  const Tensor x = input(context, 0), weight = input(context, 1), bias = input(context, 2);
+  const int64_t depth = x.last(), width = weight.count() / depth / 2;
+  if (!hopper::fits(true, depth, width) || weight.last() != depth || bias.count() != 2 * width) return fail("GatedLinear: shapes do not fit");
+  int64_t dims[8];
+  memcpy(dims, x.dims, sizeof dims);
+  dims[x.rank - 1] = width;
+  void* out = output(context, 0, dims, x.rank);
+  if (x.count() == 0) return nullptr;
+  return linear_result(hopper::linear<true>(stream_of(context), x.data, x.count() / depth, depth, &weight.data, &out, 1, width, bias.data));
+}
+
+/// Three projections of the same rows.
+OrtStatus* joint_linear(void*, OrtKernelContext* context) {
+  const Tensor x = input(context, 0);
+  const int64_t depth = x.last(), width = input(context, 1).count() / depth;
+  int64_t dims[8];
+  memcpy(dims, x.dims, sizeof dims);
+  dims[x.rank - 1] = width;
+  const void* weights[3];
+  void* results[3];
+  for (int i = 0; i < 3; i++) {
+    const Tensor weight = input(context, i + 1);
+    if (!hopper::fits(false, depth, width) || weight.count() != width * depth) return fail("JointLinear: shapes do not fit");
+    weights[i] = weight.data;
+    results[i] = output(context, i, dims, x.rank);
+  }
+  if (x.count() == 0) return nullptr;
+  return linear_result(hopper::linear<false>(stream_of(context), x.data, x.count() / depth, depth, weights, results, 3, width, nullptr));
+}
+
 /// Channels that a block of temporal attention takes: 30 KiB of shared memory for 16 frames.
 constexpr int64_t ATTENTION_CHANNELS = 320;
 
@@ -285,7 +320,7 @@ OrtStatus* create_v2(const OrtCustomOp* op, const OrtApi* a, const OrtKernelInfo
 
 constexpr int H = ORT_HALF, F = ORT_FLOAT;
 const int GEGLU_IN[] = {H, H}, NORM_IN[] = {H, F, F, H, H}, LAYER_IN[] = {H, H, H, H, H, H}, RESIDUAL_IN[] = {H, H, H};
-const int GEGLU_OUT[] = {H}, NORM_OUT[] = {H, F}, SKIP_NORM_OUT[] = {H, H, F}, LAYER_OUT[] = {H, H};
+const int GEGLU_OUT[] = {H}, JOINT_IN[] = {H, H, H, H}, JOINT_OUT[] = {H, H, H}, NORM_OUT[] = {H, F}, SKIP_NORM_OUT[] = {H, H, F}, LAYER_OUT[] = {H, H};
 
 Op make(const char* name, OrtStatus* (*compute)(void*, OrtKernelContext*), const int* in, size_t in_total, size_t required, const int* out, size_t out_total) {
   Op op;
@@ -318,7 +353,7 @@ Op make(const char* name, OrtStatus* (*compute)(void*, OrtKernelContext*), const
 }
 
 OrtDomain* domain = nullptr;
-Op ops[8];
+Op ops[10];
 
 OrtStatus* make_domain() {
   if (domain) return nullptr;
@@ -330,6 +365,8 @@ OrtStatus* make_domain() {
   ops[5] = make("Interleave", interleave, GEGLU_IN, 2, 2, GEGLU_OUT, 1);
   ops[6] = make("TemporalAttention", temporal_attention, RESIDUAL_IN, 3, 3, GEGLU_OUT, 1);
   ops[7] = make("GatedSilu", gated_silu, GEGLU_IN, 1, 1, GEGLU_OUT, 1);
+  ops[8] = make("GatedLinear", gated_linear, RESIDUAL_IN, 3, 3, GEGLU_OUT, 1);
+  ops[9] = make("JointLinear", joint_linear, JOINT_IN, 4, 4, JOINT_OUT, 3);
   OrtDomain* made = nullptr;
   if (OrtStatus* status = ort_create_domain(api, DOMAIN_NAME, &made)) return status;
   for (const Op& op : ops)
@@ -423,6 +460,7 @@ int napi_create_function(napi_env, const char*, size_t, napi_value (*)(napi_env,
 int napi_set_named_property(napi_env, napi_value, const char*, napi_value);
 int napi_get_cb_info(napi_env, napi_callback_info, size_t*, napi_value*, napi_value*, void**);
 int napi_get_value_string_utf8(napi_env, napi_value, char*, size_t, size_t*);
+int napi_create_int32(napi_env, int32_t, napi_value*);
 
 /// setProviderOptions("name=value;…"): for sessions on CUDA that are made from now on.
 static napi_value set_provider_options(napi_env env, napi_callback_info info) {
@@ -434,6 +472,20 @@ static napi_value set_provider_options(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+/// computeCapability(): of the first GPU that this process sees, 90 for 9.0; 0 without one.
+static napi_value compute_capability(napi_env env, napi_callback_info) {
+  int major = 0, minor = 0;
+#ifndef EMULATE
+  cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0);
+  cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, 0);
+  // No GPU is an answer, not an error for the next launch.
+  cudaGetLastError();
+#endif
+  napi_value number = nullptr;
+  napi_create_int32(env, 10 * major + minor, &number);
+  return number;
+}
+
 __attribute__((visibility("default"))) napi_value napi_register_module_v1(napi_env env, napi_value exports) {
   if (const char* problem = install()) {
     napi_throw_error(env, nullptr, problem);
@@ -442,6 +494,8 @@ __attribute__((visibility("default"))) napi_value napi_register_module_v1(napi_e
   napi_value function = nullptr;
   napi_create_function(env, "setProviderOptions", 18, set_provider_options, nullptr, &function);
   napi_set_named_property(env, exports, "setProviderOptions", function);
+  napi_create_function(env, "computeCapability", 17, compute_capability, nullptr, &function);
+  napi_set_named_property(env, exports, "computeCapability", function);
   return exports;
 }
 
