@@ -4,6 +4,9 @@
  *     python scripts/goldens/voice/full_size.py FOLDER
  *     ORT_ENABLE_CUDNN_FLASH_ATTENTION=0 NVIDIA_TF32_OVERRIDE=0 \
  *       bun gpu-pool/bench/voice-full-size.ts FOLDER cuda|cpu [speed|batch|codec|parity|tokens …]
+ *
+ * `codec-variants` times the ways in which DAC can decode (DAC_VARIANTS: those named; without NVIDIA_TF32_OVERRIDE=0
+ * TF32 is allowed), `codec-profile` says where the time goes and wants CUDA_LAUNCH_BLOCKING=1.
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -13,11 +16,11 @@ import { buildDiaEncoder } from "../src/graphs/dia-encoder.ts";
 import { DIA_CPU, DIA_CUDA } from "../src/graphs/dia-layers.ts";
 import { loadNativeOps } from "../src/onnx/native-ops.ts";
 import { createSession, float32, floatOutput, int64 } from "../src/onnx/session.ts";
-import { decodeCodes, encodeSamples } from "../src/pipelines/dia/codec.ts";
 import { promptRows } from "../src/pipelines/dia/delay-pattern.ts";
 import { generate } from "../src/pipelines/dia/generate.ts";
-import { type DiaModel, loadDacModel, loadDiaModel } from "../src/pipelines/dia/model.ts";
+import { type DiaModel, loadDiaModel } from "../src/pipelines/dia/model.ts";
 import { openWeights } from "../src/weights/weight-set.ts";
+import { type CodecReference, codec, codecProfile, codecVariants } from "./gpu/dac.ts";
 import { memoryUsed, say, watchMemory } from "./gpu/measure.ts";
 
 const folder = process.argv[2] ?? ".";
@@ -155,41 +158,24 @@ async function timeDialogues(batch: number, cold: boolean): Promise<void> {
   await model.release();
 }
 
-async function codec(): Promise<void> {
-  const dac = await loadDacModel(join(folder, "dac"), { cacheDir, device });
-  await decodeCodes(dac, reference.codes);
-  const started = now();
-  const audio = await decodeCodes(dac, reference.codes);
-  const seconds = (now() - started) / 1000;
-  const expected = await raw("audio");
-  const worst = expected.reduce((w, value, i) => Math.max(w, Math.abs(value - (audio[i] ?? 0))), 0);
-  const speech = audio.length / dac.config.sampleRate;
-  say({
-    section: "DAC decode",
-    largestError: worst,
-    speechSeconds: speech,
-    seconds,
-    timesRealTime: speech / seconds,
-    transformersSeconds: reference.dacSeconds,
-  });
-  const codes = await encodeSamples(dac, await raw("wave"));
-  const encoded: number[][] = reference.encoded;
-  const same = encoded
-    .flatMap((row, c) => row.map((code, t) => code === codes[t]?.[c]))
-    .filter(Boolean).length;
-  say({ section: "DAC encode", equalCodes: same, codes: encoded.flat().length });
-  await dac.release();
-}
+const codecReference = async (): Promise<CodecReference> => ({
+  ...{ folder, device, cacheDir, codes: reference.codes, encoded: reference.encoded },
+  audio: await raw("audio"),
+  wave: await raw("wave"),
+  transformersSeconds: reference.dacSeconds,
+});
 
 const sections: Readonly<Record<string, () => Promise<void>>> = {
   speed: () => timeDialogues(1, true),
   batch: () => timeDialogues(device === "cuda" ? 8 : 2, false),
-  codec,
+  codec: async () => codec(await codecReference()),
+  "codec-variants": async () => codecVariants(await codecReference()),
+  "codec-profile": async () => codecProfile(await codecReference()),
   parity,
   tokens,
 };
 const asked = process.argv.slice(4);
-for (const name of asked.length > 0 ? asked : Object.keys(sections)) {
+for (const name of asked.length > 0 ? asked : ["speed", "batch", "codec", "parity", "tokens"]) {
   const run = sections[name];
   if (!run) throw new Error(`no section "${name}"; there are ${Object.keys(sections).join(", ")}`);
   await run();

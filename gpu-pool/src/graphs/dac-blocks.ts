@@ -1,10 +1,18 @@
 import { type GraphBuilder, op, type Value } from "./builder/index.ts";
+import type { ConvOptions, DacOperators } from "./dac-kernels.ts";
 
-/** Pieces of DAC, on [1, channels, time]; ported from transformers 5.17, models/dac/modeling_dac.py. */
+/** Pieces of DAC; ported from transformers 5.17, models/dac/modeling_dac.py. */
+
+/** A graph of DAC with the way in which its convolutions are computed. */
+export interface DacGraph {
+  readonly g: GraphBuilder;
+  readonly operators: DacOperators;
+}
 
 /** `x + sin²(αx) / α` with one α per channel. */
-export function snake(g: GraphBuilder, x: Value, path: string): Value {
-  const alpha = g.weight(`${path}.alpha`);
+export function snake({ g, operators }: DacGraph, x: Value, path: string): Value {
+  const { shape } = g.weights.get(`${path}.alpha`);
+  const alpha = g.weight(`${path}.alpha`, { shape: operators.perChannel(shape[1] ?? 1) });
   const inverse = g.once(`inverse ${path}`, () =>
     op.unary(g, "Reciprocal", op.add(g, alpha, op.scalar(g, 1e-9, alpha))),
   );
@@ -30,56 +38,30 @@ function convWeight(g: GraphBuilder, path: string): Value {
   });
 }
 
-export interface ConvOptions {
-  readonly kernel: number;
-  readonly stride?: number;
-  readonly dilation?: number;
-  readonly padding?: number;
-  /** Name of the time axis of the result; by default it stays as it is. */
-  readonly time?: string;
-}
-
-export function conv(g: GraphBuilder, x: Value, path: string, options: ConvOptions): Value {
-  const weight = convWeight(g, path);
-  const { kernel, stride = 1, dilation = 1, padding = (dilation * (kernel - 1)) / 2 } = options;
-  return g.node(
-    "Conv",
-    [x, weight, g.weight(`${path}.bias`)],
-    { shape: [1, weight.shape[0] ?? 1, options.time ?? x.shape[2] ?? 1] },
-    {
-      kernel_shape: { ints: [kernel] },
-      strides: { ints: [stride] },
-      dilations: { ints: [dilation] },
-      pads: { ints: [padding, padding] },
-    },
-  );
+export function conv({ g, operators }: DacGraph, x: Value, path: string, options: ConvOptions): Value {
+  return operators.conv(g, x, convWeight(g, path), g.weight(`${path}.bias`), options);
 }
 
 /** Transposed convolution of kernel `2 * stride`. */
-export function upsample(g: GraphBuilder, x: Value, path: string, stride: number, time: string): Value {
-  const weight = convWeight(g, path);
-  const padding = Math.ceil(stride / 2);
-  return g.node(
-    "ConvTranspose",
-    [x, weight, g.weight(`${path}.bias`)],
-    { shape: [1, weight.shape[1] ?? 1, time] },
-    {
-      kernel_shape: { ints: [2 * stride] },
-      strides: { ints: [stride] },
-      pads: { ints: [padding, padding] },
-    },
-  );
+export function upsample(
+  { g, operators }: DacGraph,
+  x: Value,
+  path: string,
+  stride: number,
+  time: string,
+): Value {
+  return operators.upsample(g, x, convWeight(g, path), g.weight(`${path}.bias`), stride, time);
 }
 
 /** Residual unit: Snake, dilated convolution of 7 taps, Snake, pointwise convolution. */
-export function residualUnit(g: GraphBuilder, x: Value, path: string, dilation: number): Value {
-  const wide = conv(g, snake(g, x, `${path}.snake1`), `${path}.conv1`, { kernel: 7, dilation });
-  return op.add(g, x, conv(g, snake(g, wide, `${path}.snake2`), `${path}.conv2`, { kernel: 1 }));
+export function residualUnit(dac: DacGraph, x: Value, path: string, dilation: number): Value {
+  const wide = conv(dac, snake(dac, x, `${path}.snake1`), `${path}.conv1`, { kernel: 7, dilation });
+  return op.add(dac.g, x, conv(dac, snake(dac, wide, `${path}.snake2`), `${path}.conv2`, { kernel: 1 }));
 }
 
 /** The three units of a level. */
-export function residualUnits(g: GraphBuilder, x: Value, path: string): Value {
-  return [1, 3, 9].reduce((h, dilation, i) => residualUnit(g, h, `${path}.res_unit${i + 1}`, dilation), x);
+export function residualUnits(dac: DacGraph, x: Value, path: string): Value {
+  return [1, 3, 9].reduce((h, dilation, i) => residualUnit(dac, h, `${path}.res_unit${i + 1}`, dilation), x);
 }
 
 /** A pointwise convolution applied to [time, channels]. */

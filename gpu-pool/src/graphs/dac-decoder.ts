@@ -1,7 +1,8 @@
 import type { WeightSet } from "../weights/weight-set.ts";
 import { GraphBuilder, type OnnxModel, op, type Value } from "./builder/index.ts";
-import { conv, pointwise, residualUnits, snake, upsample } from "./dac-blocks.ts";
+import { conv, type DacGraph, pointwise, residualUnits, snake, upsample } from "./dac-blocks.ts";
 import type { DacConfig } from "./dac-config.ts";
+import { DAC_OPERATORS, type DacKernels } from "./dac-kernels.ts";
 
 /**
  * DAC decoder: codes to sound.
@@ -10,19 +11,21 @@ import type { DacConfig } from "./dac-config.ts";
 export function buildDacDecoder(
   config: DacConfig,
   weights: WeightSet,
-  options: { dtype?: "float32" | "float16" } = {},
+  options: { dtype?: "float32" | "float16"; kernels?: DacKernels } = {},
 ): OnnxModel {
   const g = new GraphBuilder({ weights, dtype: options.dtype ?? "float32" });
+  const operators = DAC_OPERATORS[options.kernels ?? "conv1d"];
+  const dac: DacGraph = { g, operators };
   const codes = g.input("audio_codes", "int64", [config.codebooks, "T"]);
   const latents = op.transpose(g, lookUp(g, config, codes), [1, 0]);
-  let x = conv(g, op.unsqueeze(g, latents, [0]), "decoder.conv1", { kernel: 7 });
+  let x = conv(dac, operators.enter(g, latents), "decoder.conv1", { kernel: 7 });
   for (const [i, stride] of [...config.strides].reverse().entries()) {
     const path = `decoder.block.${i}`;
-    x = upsample(g, snake(g, x, `${path}.snake1`), `${path}.conv_t1`, stride, `t${i}`);
-    x = residualUnits(g, x, path);
+    x = upsample(dac, snake(dac, x, `${path}.snake1`), `${path}.conv_t1`, stride, `t${i}`);
+    x = residualUnits(dac, x, path);
   }
-  x = op.unary(g, "Tanh", conv(g, snake(g, x, "decoder.snake1"), "decoder.conv2", { kernel: 7 }));
-  g.output("audio_values", op.cast(g, op.squeeze(g, x, [0, 1]), "float32"));
+  x = op.unary(g, "Tanh", conv(dac, snake(dac, x, "decoder.snake1"), "decoder.conv2", { kernel: 7 }));
+  g.output("audio_values", op.cast(g, op.squeeze(g, operators.leave(g, x), [0]), "float32"));
   return g.build("dac_decoder");
 }
 

@@ -1,24 +1,31 @@
 import type { WeightSet } from "../weights/weight-set.ts";
 import { GraphBuilder, type OnnxModel, op, type Value } from "./builder/index.ts";
-import { conv, pointwise, residualUnits, snake } from "./dac-blocks.ts";
+import { conv, type DacGraph, pointwise, residualUnits, snake } from "./dac-blocks.ts";
 import type { DacConfig } from "./dac-config.ts";
+import { DAC_OPERATORS, type DacKernels } from "./dac-kernels.ts";
 
 /**
  * DAC encoder: sound to codes, residual vector quantisation with unit-length codes.
  * Input: `audio_values` float32 [samples], a multiple of the hop. Output: `audio_codes` int64 [codebooks, T].
  */
-export function buildDacEncoder(config: DacConfig, weights: WeightSet): OnnxModel {
+export function buildDacEncoder(
+  config: DacConfig,
+  weights: WeightSet,
+  options: { kernels?: DacKernels } = {},
+): OnnxModel {
   const g = new GraphBuilder({ weights });
+  const operators = DAC_OPERATORS[options.kernels ?? "conv1d"];
+  const dac: DacGraph = { g, operators };
   const audio = g.input("audio_values", "float32", ["samples"]);
-  let x = conv(g, op.unsqueeze(g, audio, [0, 1]), "encoder.conv1", { kernel: 7 });
+  let x = conv(dac, operators.enter(g, op.unsqueeze(g, audio, [0])), "encoder.conv1", { kernel: 7 });
   for (const [i, stride] of config.strides.entries()) {
     const path = `encoder.block.${i}`;
-    x = snake(g, residualUnits(g, x, path), `${path}.snake1`);
+    x = snake(dac, residualUnits(dac, x, path), `${path}.snake1`);
     const padding = Math.ceil(stride / 2);
-    x = conv(g, x, `${path}.conv1`, { kernel: 2 * stride, stride, padding, time: `t${i}` });
+    x = conv(dac, x, `${path}.conv1`, { kernel: 2 * stride, stride, padding, time: `t${i}` });
   }
-  x = conv(g, snake(g, x, "encoder.snake1"), "encoder.conv2", { kernel: 3 });
-  const latents = op.transpose(g, op.squeeze(g, x, [0]), [1, 0]);
+  x = conv(dac, snake(dac, x, "encoder.snake1"), "encoder.conv2", { kernel: 3 });
+  const latents = op.transpose(g, operators.leave(g, x), [1, 0]);
   g.output("audio_codes", quantise(g, config, latents));
   return g.build("dac_encoder");
 }

@@ -19,6 +19,9 @@ import { openWeights } from "../weights/weight-set.ts";
 import { DacConfig, decodeContext, decodedLength } from "./dac-config.ts";
 import { buildDacDecoder } from "./dac-decoder.ts";
 import { buildDacEncoder } from "./dac-encoder.ts";
+import type { DacKernels } from "./dac-kernels.ts";
+
+const KERNELS: readonly DacKernels[] = ["conv1d", "conv2d", "matmul"];
 
 let folder: string;
 beforeAll(async () => {
@@ -32,8 +35,8 @@ for (const [name, golden] of Object.entries({ even, odd })) {
     const path = () => join(folder, `${name}.safetensors`);
     beforeAll(() => writeFormulaWeights(path(), golden.shapes, golden.gain, golden.dtype as FixtureDtype));
 
-    test("decode", async () => {
-      const model = buildDacDecoder(config, await openWeights([path()]));
+    test.each(KERNELS)("decode by %s", async (kernels) => {
+      const model = buildDacDecoder(config, await openWeights([path()]), { kernels });
       const session = await createSession(model, folder, { intraOpThreads: 1 });
       const frames = golden.codes[0]?.length ?? 0;
       const codes = int64(golden.codes.flat(), [config.codebooks, frames]);
@@ -44,8 +47,8 @@ for (const [name, golden] of Object.entries({ even, odd })) {
       await session.release();
     });
 
-    test("encode", async () => {
-      const model = buildDacEncoder(config, await openWeights([path()]));
+    test.each(KERNELS)("encode by %s", async (kernels) => {
+      const model = buildDacEncoder(config, await openWeights([path()]), { kernels });
       const session = await createSession(model, folder, { intraOpThreads: 1 });
       const audio = unpack(golden.audio);
       const { audio_codes: codes } = await session.run({ audio_values: float32(audio, [audio.length]) });
@@ -59,7 +62,7 @@ for (const [name, length, direction] of [
   ["parametrizations", "parametrizations.weight.original0", "parametrizations.weight.original1"],
   ["hooks", "weight_g", "weight_v"],
 ] as const) {
-  test(`weight norm that was left in place as ${name} gives the same sound`, async () => {
+  test.each(KERNELS)(`weight norm that was left in place as ${name} gives the same sound by %s`, async (kernels) => {
     const config = DacConfig.parse(odd.config);
     const tensors: Record<string, FixtureTensor> = {};
     for (const [key, shape] of Object.entries(odd.shapes)) {
@@ -80,7 +83,8 @@ for (const [name, length, direction] of [
     }
     const path = join(folder, `${name}.safetensors`);
     await writeTensors(path, tensors, "float32");
-    const session = await createSession(buildDacDecoder(config, await openWeights([path])), folder, {
+    const weights = await openWeights([path]);
+    const session = await createSession(buildDacDecoder(config, weights, { kernels }), folder, {
       intraOpThreads: 1,
     });
     const codes = int64(odd.codes.flat(), [config.codebooks, odd.codes[0]?.length ?? 0]);

@@ -4,13 +4,6 @@ import type { Codes } from "./delay-pattern.ts";
 import type { DacModel } from "./model.ts";
 
 /**
- * Frames decoded at once: between two pieces a cancel is seen. By the size of the model alone, never by the clock:
- * pieces of another size round otherwise, and the same seed has to give the same bytes.
- */
-const PIECE_FRAMES = { small: 64, large: 48 } as const;
-const LARGE_CHANNELS = 1024;
-
-/**
  * Codes to sound. Long ones are decoded in pieces with as much context as their samples can depend on, which
  * gives the same samples as one decode.
  * @param codes by codebook, then frame
@@ -26,8 +19,7 @@ export async function decodeCodes(
   const { config } = dac;
   const whole = decodedLength(config, frames) !== frames * config.hop;
   const context = decodeContext(config);
-  const size = config.decoderChannels < LARGE_CHANNELS ? PIECE_FRAMES.small : PIECE_FRAMES.large;
-  const piece = whole ? frames : size;
+  const piece = whole ? frames : dac.pieceFrames;
   const samples = new Float32Array(whole ? decodedLength(config, frames) : frames * config.hop);
   for (let from = 0; from < frames; from += piece) {
     signal?.throwIfAborted();

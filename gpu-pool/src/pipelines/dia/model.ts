@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { DacConfig } from "../../graphs/dac-config.ts";
 import { buildDacDecoder } from "../../graphs/dac-decoder.ts";
 import { buildDacEncoder } from "../../graphs/dac-encoder.ts";
+import type { DacKernels } from "../../graphs/dac-kernels.ts";
 import { DiaConfig } from "../../graphs/dia-config.ts";
 import { buildDiaDecoder } from "../../graphs/dia-decoder.ts";
 import { buildDiaEncoder } from "../../graphs/dia-encoder.ts";
@@ -29,6 +30,14 @@ export interface DiaModelOptions {
   readonly choices?: Partial<DiaTarget>;
 }
 
+/** How DAC decodes. */
+export interface DacChoices {
+  readonly kernels: DacKernels;
+  readonly dtype: "float32" | "float16";
+  /** Frames decoded at once. */
+  readonly pieceFrames: number;
+}
+
 /** Dia's sessions. */
 export interface DiaModel {
   readonly config: DiaConfig;
@@ -44,6 +53,11 @@ export interface DiaModel {
 export interface DacModel {
   readonly config: DacConfig;
   readonly decoder: Session;
+  /**
+   * Frames decoded at once: between two pieces a cancel is seen. By the model and the device alone, never by the
+   * clock: pieces of another size round otherwise, and the same seed has to give the same bytes.
+   */
+  readonly pieceFrames: number;
   /** False for weights of a decoder alone: no clip can become a voice prompt. */
   readonly canEncode: boolean;
   encoder(): Promise<Session>;
@@ -103,24 +117,48 @@ export async function loadDiaModel(folder: string, options: DiaModelOptions): Pr
   return { config, target, encoder, decoder, readsPrompt, release };
 }
 
+const LARGE_CHANNELS = 1024;
+
+function dacChoices(config: DacConfig, device: "cpu" | "cuda"): DacChoices {
+  // On a GPU every new length of a convolution costs a cuDNN plan of tens of milliseconds; products need none.
+  if (device === "cuda") return { kernels: "matmul", dtype: "float32", pieceFrames: 128 };
+  return {
+    kernels: "conv1d",
+    dtype: "float32",
+    pieceFrames: config.decoderChannels < LARGE_CHANNELS ? 64 : 48,
+  };
+}
+
 /** @param folder with `config.json` and safetensors in the layout of transformers */
-export async function loadDacModel(folder: string, options: DiaModelOptions): Promise<DacModel> {
+export async function loadDacModel(
+  folder: string,
+  options: DiaModelOptions & { readonly dac?: Partial<DacChoices>; readonly profilePrefix?: string },
+): Promise<DacModel> {
   const config = DacConfig.parse(await readJson(join(folder, "config.json")));
+  const { kernels, dtype, pieceFrames } = { ...dacChoices(config, options.device), ...options.dac };
   const weights: WeightSet = await openWeights(await weightFiles(folder));
   const decoder = await createSession(
-    buildDacDecoder(config, weights),
+    buildDacDecoder(config, weights, { kernels, dtype }),
     options.cacheDir,
-    sessionOptions(options),
+    {
+      ...sessionOptions(options),
+      ...(options.profilePrefix ? { profilePrefix: options.profilePrefix } : {}),
+    },
   );
   let encoder: Promise<Session> | undefined;
   return {
     config,
     decoder,
+    pieceFrames,
     canEncode: ["conv1.weight", "conv1.weight_v", "conv1.parametrizations.weight.original1"].some((name) =>
       weights.has(`encoder.${name}`),
     ),
     encoder: () => {
-      encoder ??= createSession(buildDacEncoder(config, weights), options.cacheDir, sessionOptions(options));
+      encoder ??= createSession(
+        buildDacEncoder(config, weights, { kernels }),
+        options.cacheDir,
+        sessionOptions(options),
+      );
       return encoder;
     },
     release: async () => {
