@@ -62,37 +62,40 @@ for (const [name, length, direction] of [
   ["parametrizations", "parametrizations.weight.original0", "parametrizations.weight.original1"],
   ["hooks", "weight_g", "weight_v"],
 ] as const) {
-  test.each(KERNELS)(`weight norm that was left in place as ${name} gives the same sound by %s`, async (kernels) => {
-    const config = DacConfig.parse(odd.config);
-    const tensors: Record<string, FixtureTensor> = {};
-    for (const [key, shape] of Object.entries(odd.shapes)) {
-      const values = formulaWeight(key, shape, odd.gain);
-      const isConv = key.endsWith(".weight") && shape.length === 3;
-      if (!isConv) {
-        tensors[key] = { shape, values };
-        continue;
+  test.each(KERNELS)(
+    `weight norm that was left in place as ${name} gives the same sound by %s`,
+    async (kernels) => {
+      const config = DacConfig.parse(odd.config);
+      const tensors: Record<string, FixtureTensor> = {};
+      for (const [key, shape] of Object.entries(odd.shapes)) {
+        const values = formulaWeight(key, shape, odd.gain);
+        const isConv = key.endsWith(".weight") && shape.length === 3;
+        if (!isConv) {
+          tensors[key] = { shape, values };
+          continue;
+        }
+        const [rows = 1] = shape;
+        const row = values.length / rows;
+        const norms = Float32Array.from({ length: rows }, (_, r) =>
+          Math.hypot(...values.subarray(r * row, (r + 1) * row)),
+        );
+        const path = key.slice(0, -".weight".length);
+        tensors[`${path}.${length}`] = { shape: [rows, 1, 1], values: norms };
+        tensors[`${path}.${direction}`] = { shape, values: values.map((x) => 3 * x) };
       }
-      const [rows = 1] = shape;
-      const row = values.length / rows;
-      const norms = Float32Array.from({ length: rows }, (_, r) =>
-        Math.hypot(...values.subarray(r * row, (r + 1) * row)),
-      );
-      const path = key.slice(0, -".weight".length);
-      tensors[`${path}.${length}`] = { shape: [rows, 1, 1], values: norms };
-      tensors[`${path}.${direction}`] = { shape, values: values.map((x) => 3 * x) };
-    }
-    const path = join(folder, `${name}.safetensors`);
-    await writeTensors(path, tensors, "float32");
-    const weights = await openWeights([path]);
-    const session = await createSession(buildDacDecoder(config, weights, { kernels }), folder, {
-      intraOpThreads: 1,
-    });
-    const codes = int64(odd.codes.flat(), [config.codebooks, odd.codes[0]?.length ?? 0]);
-    const audio = floatOutput(await session.run({ audio_codes: codes }), "audio_values");
-    const expected = unpack(odd.decoded);
-    expect(maxError(audio, expected)).toBeLessThan(1e-4 * standardDeviation(expected));
-    await session.release();
-  });
+      const path = join(folder, `${name}.safetensors`);
+      await writeTensors(path, tensors, "float32");
+      const weights = await openWeights([path]);
+      const session = await createSession(buildDacDecoder(config, weights, { kernels }), folder, {
+        intraOpThreads: 1,
+      });
+      const codes = int64(odd.codes.flat(), [config.codebooks, odd.codes[0]?.length ?? 0]);
+      const audio = floatOutput(await session.run({ audio_codes: codes }), "audio_values");
+      const expected = unpack(odd.decoded);
+      expect(maxError(audio, expected)).toBeLessThan(1e-4 * standardDeviation(expected));
+      await session.release();
+    },
+  );
 }
 
 test("a decode in pieces with enough context is the whole decode", async () => {
