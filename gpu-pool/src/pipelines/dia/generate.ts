@@ -29,12 +29,15 @@ export interface GenerationRequest {
   readonly sampling: Sampling;
 }
 
+/** @param rowsOf the rows of tokens of a dialogue so far, by its index among the requests */
+export type OnRows = (rows: number, rowsOf: (index: number) => Codes) => void | Promise<void>;
+
 export interface GenerationOptions {
   readonly signal?: AbortSignal | undefined;
   /** Asked before each run; when it is true of every dialogue that still speaks, what there is comes back. */
   readonly unwanted?: (index: number) => boolean;
   /** Called after each run with the most rows any dialogue has. */
-  readonly onRows?: (rows: number) => void | Promise<void>;
+  readonly onRows?: OnRows;
   /** Frames of the first run; later ones follow from its time. */
   readonly firstRun?: number;
 }
@@ -72,7 +75,7 @@ export async function generate(
     options.signal?.throwIfAborted();
     const started = performance.now();
     const frames = await batch.run(run);
-    await options.onRows?.(batch.rowCount);
+    await options.onRows?.(batch.rowCount, (index) => batch.rowsOf(index));
     run = nextRun(model, run, frames, performance.now() - started);
     // The event loop gets its turn: a cancel arrives as a message.
     await new Promise((resolve) => setImmediate(resolve));
@@ -129,6 +132,10 @@ class Batch {
 
   get rowCount(): number {
     return this.#rows[0]?.length ?? 0;
+  }
+
+  rowsOf(index: number): Codes {
+    return this.#rows[index] ?? [];
   }
 
   get #at(): number {

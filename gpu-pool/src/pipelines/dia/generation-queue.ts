@@ -1,11 +1,12 @@
-import { type Generation, type GenerationRequest, generate } from "./generate.ts";
+import { type Generation, type GenerationRequest, generate, type OnRows } from "./generate.ts";
 import type { DiaModel } from "./model.ts";
 
 interface Waiting {
   readonly requests: readonly GenerationRequest[];
   readonly signal: AbortSignal | undefined;
   readonly alone: boolean;
-  readonly onRows: ((rows: number) => void | Promise<void>) | undefined;
+  /** By the index among the own requests. */
+  readonly onRows: OnRows | undefined;
   readonly resolve: (generations: Generation[]) => void;
   readonly reject: (reason: unknown) => void;
 }
@@ -79,11 +80,12 @@ export class GenerationQueue {
     const lost = new Set<Waiting>();
     const gone = (waiting: Waiting | undefined) =>
       waiting === undefined || waiting.signal?.aborted === true || lost.has(waiting);
-    const onRows = async (rows: number) => {
+    const onRows: OnRows = async (rows, rowsOf) => {
       for (const waiting of batch) {
         if (gone(waiting)) continue;
+        const first = owners.indexOf(waiting);
         try {
-          await waiting.onRows?.(rows);
+          await waiting.onRows?.(rows, (index) => rowsOf(first + index));
         } catch (error) {
           lost.add(waiting);
           waiting.reject(error);
