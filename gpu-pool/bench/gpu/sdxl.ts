@@ -9,7 +9,7 @@ import { motionAdapterConfig, unetConfig, unetMotionShape } from "../../src/grap
 import { autoencoderConfig } from "../../src/graphs/config/vae.ts";
 import { cpuTarget } from "../../src/graphs/target/cpu.ts";
 import { type CudaOptions, cudaTarget, nativeCheckTarget } from "../../src/graphs/target/cuda.ts";
-import { NATIVE_PARTS } from "../../src/graphs/target/native-kernels.ts";
+import { NATIVE_PARTS, nativePartsFor } from "../../src/graphs/target/native-kernels.ts";
 import type { Target } from "../../src/graphs/target/target.ts";
 import { buildUnetMotion } from "../../src/graphs/unet-motion.ts";
 import { planUnet } from "../../src/graphs/unet-plan.ts";
@@ -47,12 +47,18 @@ const frames = Number(values.frames);
 const repeats = Number(values.repeats);
 const provider = values.provider === "cpu" ? "cpu" : "cuda";
 
+const library = values.library ? loadNativeOps(values.library) : undefined;
+
 /** What can be timed against each other. Symbolic sizes but for `deterministic`. */
 const VARIANTS: Readonly<Record<string, CudaOptions>> = {
   plain: {},
   chunks4: { feedForwardChunks: 4 },
   deterministic: { deterministic: true },
-  native: { native: NATIVE_PARTS },
+  native: { native: nativePartsFor(library?.computeCapability() ?? 0) },
+  /** What every GPU has. */
+  general: { native: NATIVE_PARTS },
+  feedForward: { native: ["feedForward"] },
+  projections: { native: ["projections"] },
   attention: { native: ["attention"] },
   geglu: { native: ["geglu"] },
   norms: { native: ["groupNorm", "layerNorm"] },
@@ -63,7 +69,6 @@ const VARIANTS: Readonly<Record<string, CudaOptions>> = {
 const json = async (path: string) => JSON.parse(await readFile(join(folder, path), "utf8"));
 const reference = (name: string, of = frames) => floats(join(folder, "reference", String(of), `${name}.bin`));
 const weights = (...names: string[]) => openWeights(names.map((name) => join(folder, `${name}.safetensors`)));
-const library = values.library ? loadNativeOps(values.library) : undefined;
 if (values.cuda) {
   const pairs = values.cuda.split(";").map((pair) => pair.split("=") as [string, string]);
   library?.setProviderOptions(Object.fromEntries(pairs));

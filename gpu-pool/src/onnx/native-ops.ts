@@ -7,10 +7,13 @@ import { loadRuntime } from "./runtime.ts";
 export interface NativeOps {
   /** Options of the CUDA provider that onnxruntime-node does not pass on, for sessions made from now on. */
   setProviderOptions(options: Readonly<Record<string, string>>): void;
+  /** Of the first GPU that this process sees, 90 for 9.0; 0 without a GPU. */
+  computeCapability(): number;
 }
 
 interface Addon {
   setProviderOptions(text: string): void;
+  computeCapability(): number;
 }
 
 /** Where `native/build.sh` puts the library. */
@@ -30,6 +33,7 @@ export function loadNativeOps(path: string = NATIVE_OPS_PATH): NativeOps | undef
   loadRuntime();
   const addon = createRequire(import.meta.url)(path) as Addon;
   loaded = {
+    computeCapability: () => addon.computeCapability(),
     setProviderOptions: (options) =>
       addon.setProviderOptions(
         Object.entries(options)

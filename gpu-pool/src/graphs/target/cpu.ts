@@ -1,13 +1,15 @@
 import { type Dim, divDim, type GraphBuilder, mulDims, op, type Value } from "../builder/index.ts";
-import type {
-  AttentionOptions,
-  ConvOptions,
-  FeatureMap,
-  GroupNormOptions,
-  LinearOptions,
-  LoraScope,
-  Target,
-  TargetOps,
+import {
+  type AttentionOptions,
+  type ConvOptions,
+  eachProjection,
+  type FeatureMap,
+  type GroupNormOptions,
+  type LinearOptions,
+  type LoraScope,
+  type ProjectionPaths,
+  type Target,
+  type TargetOps,
 } from "./target.ts";
 
 /**
@@ -73,6 +75,8 @@ function tokenOps(g: GraphBuilder, scope: LoraScope) {
     linear,
     silu,
     settle,
+    projections: (x: Value, paths: ProjectionPaths, options?: LinearOptions) =>
+      eachProjection(paths, (path) => linear(x, path, options)),
     linearDeferred: (x: Value, path: string, options?: LinearOptions) => ({
       result: linear(x, path, options),
     }),

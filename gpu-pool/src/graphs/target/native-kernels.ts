@@ -1,9 +1,16 @@
 import { NATIVE_DOMAIN } from "../builder/encode.ts";
-import { type GraphBuilder, op, type Value } from "../builder/index.ts";
-import type { GroupNormOptions } from "./target.ts";
+import { type Dim, type GraphBuilder, op, type Value } from "../builder/index.ts";
+import type { GroupNormOptions, Projections } from "./target.ts";
 
 /** What the own operators (gpu-pool/native) take over from the CUDA provider. */
-export type NativePart = "attention" | "geglu" | "groupNorm" | "layerNorm" | "upsample";
+export type NativePart =
+  | "attention"
+  | "geglu"
+  | "groupNorm"
+  | "layerNorm"
+  | "upsample"
+  | "feedForward"
+  | "projections";
 export const NATIVE_PARTS: readonly NativePart[] = [
   "attention",
   "geglu",
@@ -11,6 +18,13 @@ export const NATIVE_PARTS: readonly NativePart[] = [
   "layerNorm",
   "upsample",
 ];
+/** Matrix products of one generation of tensor cores: compute capability 9.0. */
+export const HOPPER_PARTS: readonly NativePart[] = ["feedForward", "projections"];
+
+/** @param computeCapability of the GPU, 90 for 9.0 */
+export function nativePartsFor(computeCapability: number): readonly NativePart[] {
+  return computeCapability === 90 ? [...NATIVE_PARTS, ...HOPPER_PARTS] : NATIVE_PARTS;
+}
 
 /**
  * How the rows of a map lie: `in`, `out` and `clip` of a norm. With `in` or `out` of F frames, rows are ordered
@@ -103,6 +117,42 @@ export function nativeGeglu(g: GraphBuilder, x: Value, bias: Value): Value {
   return g.node("GeGlu", [x, bias], { shape: [...x.shape.slice(0, -1), width / 2] }, {}, NATIVE_DOMAIN);
 }
 
+const divisible = (dim: Dim | undefined, by: number) => typeof dim === "number" && dim % by === 0;
+
+/** Whether the kernels of Hopper take these sizes: a depth of whole stages, results of whole boxes. */
+export function fitsGatedLinear(depth: Dim | undefined, width: number): boolean {
+  return divisible(depth, 64) && divisible(width, 128);
+}
+
+export function fitsJointLinear(depth: Dim | undefined, width: number): boolean {
+  return divisible(depth, 64) && divisible(width, 64);
+}
+
+/** `(x values + bias) * gelu(x gates + bias)` with the weight [values; gates], [2 * width, depth]. */
+export function nativeGatedLinear(
+  g: GraphBuilder,
+  x: Value,
+  weight: Value,
+  bias: Value,
+  width: number,
+): Value {
+  const shape = [...x.shape.slice(0, -1), width];
+  return g.node("GatedLinear", [x, weight, bias], { shape }, {}, NATIVE_DOMAIN);
+}
+
+/** Three products of the same rows with weights [width, depth]. */
+export function nativeJointLinear(
+  g: GraphBuilder,
+  x: Value,
+  weights: Projections,
+  width: number,
+): Projections {
+  const like = { dtype: x.dtype, shape: [...x.shape.slice(0, -1), width] };
+  const [q, k, v] = g.nodes("JointLinear", [x, ...weights], [like, like, like], {}, NATIVE_DOMAIN);
+  if (!q || !k || !v) throw new Error("JointLinear made no output");
+  return [q, k, v];
+}
+
 /** `silu(left) * right` of the halves of `x`. */
 export function nativeGatedSilu(g: GraphBuilder, x: Value): Value {
   const width = x.shape.at(-1);
@@ -135,15 +185,16 @@ export function nativeResidual(g: GraphBuilder, x: Value, bias: Value, skip: Val
 /**
  * The weight of a 3x3 convolution after nearest-neighbour enlargement, as one 2x2 convolution of the small image
  * that makes the four pixels of each place: [4 * out, 2, 2, in]. Each tap of the small image meets the sum of the
- * taps that fall on it.
+ * taps that fall on it. In float32, which ONNX Runtime multiplies while it loads: NhwcConv wants a constant weight.
  */
 export function foldedUpsampleWeight(g: GraphBuilder, path: string): Value {
   return g.once(`folded ${path}`, () => {
     const [out = 0, width = 0] = g.weights.get(`${path}.weight`).shape;
-    const taps = g.weight(`${path}.weight`, { shape: [out * width, 9] });
-    const folded = op.matmul(g, taps, op.floats(g, foldingMatrix(), [9, 16]));
+    const taps = g.weight(`${path}.weight`, { dtype: "float32", shape: [out * width, 9] });
+    const folded = op.matmul(g, taps, op.floats(g, foldingMatrix(), [9, 16], "float32"));
     const apart = op.reshape(g, folded, [out, width, 4, 4]);
-    return op.reshape(g, op.transpose(g, apart, [2, 0, 3, 1]), [4 * out, 2, 2, width]);
+    const weight = op.reshape(g, op.transpose(g, apart, [2, 0, 3, 1]), [4 * out, 2, 2, width]);
+    return op.cast(g, weight, g.dtype);
   });
 }
 

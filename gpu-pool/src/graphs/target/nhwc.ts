@@ -9,29 +9,36 @@ import {
 } from "../builder/index.ts";
 import {
   type FrameOrder,
+  fitsGatedLinear,
+  fitsJointLinear,
   fitsNativeAttention,
   fitsNativeNorm,
   foldedUpsampleWeight,
   type NativePart,
+  nativeGatedLinear,
   nativeGeglu,
   nativeGroupNorm,
   nativeInterleave,
+  nativeJointLinear,
   nativeLayerNorm,
   nativeResidual,
   nativeSkipGroupNorm,
   nativeTemporalAttention,
 } from "./native-kernels.ts";
 import type { NhwcKernels } from "./nhwc-kernels.ts";
-import type {
-  AttentionOptions,
-  ConvOptions,
-  Deferred,
-  FeatureMap,
-  GroupNormOptions,
-  LinearOptions,
-  LoraScope,
-  Residual,
-  TargetOps,
+import {
+  type AttentionOptions,
+  type ConvOptions,
+  type Deferred,
+  eachProjection,
+  type FeatureMap,
+  type GroupNormOptions,
+  type LinearOptions,
+  type LoraScope,
+  type ProjectionPaths,
+  type Projections,
+  type Residual,
+  type TargetOps,
 } from "./target.ts";
 
 /**
@@ -116,10 +123,18 @@ function linearOps(g: GraphBuilder, { lora: loraInputs, kernels, feedForwardChun
   };
   const product = (x: Value, path: string, options?: LinearOptions): Value =>
     op.matmulTransposed(g, x, adapted(path, options?.lora));
+  const linear = (x: Value, path: string, options?: LinearOptions): Value => {
+    const bias = biasOf(g, path);
+    return bias ? op.add(g, product(x, path, options), bias) : product(x, path, options);
+  };
   return {
-    linear(x: Value, path: string, options?: LinearOptions): Value {
-      const bias = biasOf(g, path);
-      return bias ? op.add(g, product(x, path, options), bias) : product(x, path, options);
+    linear,
+    projections(x: Value, paths: ProjectionPaths, options?: LinearOptions): Projections {
+      const { out, in: width } = matrix(g, paths[0]);
+      const joint = native.has("projections") && !biasOf(g, paths[0]) && fitsJointLinear(width, out);
+      if (!joint) return eachProjection(paths, (path) => linear(x, path, options));
+      const weights = eachProjection(paths, (path) => adapted(path, options?.lora));
+      return nativeJointLinear(g, x, weights, out);
     },
     linearDeferred: (x: Value, path: string, options?: LinearOptions): Deferred<Value> => ({
       result: product(x, path, options),
@@ -149,11 +164,17 @@ function linearOps(g: GraphBuilder, { lora: loraInputs, kernels, feedForwardChun
       const up = adapted(`${path}.net.0.proj`, true);
       const down = adapted(`${path}.net.2`, true);
       const bias = g.weight(`${path}.net.0.proj.bias`);
-      const whole = (elementCount(bias.shape) as number) % 16 === 0;
-      const gate = native.has("geglu") && whole ? nativeGeglu : kernels.biasSplitGelu;
-      const run = (part: Value) =>
-        op.matmulTransposed(g, gate(g, op.matmulTransposed(g, part, up), bias), down);
-      const chunks = kind === "temporal" ? feedForwardChunks : 1;
+      const inner = (elementCount(bias.shape) as number) / 2;
+      const joined = native.has("feedForward") && fitsGatedLinear(x.shape.at(-1), inner);
+      const gate = native.has("geglu") && inner % 8 === 0 ? nativeGeglu : kernels.biasSplitGelu;
+      const gated = (part: Value) =>
+        joined
+          ? nativeGatedLinear(g, part, up, bias, inner)
+          : gate(g, op.matmulTransposed(g, part, up), bias);
+      const run = (part: Value) => op.matmulTransposed(g, gated(part), down);
+      // The joined form never holds values and gates, so its parts may be twice as large.
+      const apart = kind === "temporal" ? feedForwardChunks : 1;
+      const chunks = joined ? Math.ceil(apart / 2) : apart;
       const parts = chunks > 1 ? op.split(g, x, chunks, 0).map(run) : [run(x)];
       const result = chunks > 1 ? op.concat(g, parts, 0, x.shape[0]) : parts[0];
       if (!result) throw new Error("a feed-forward needs at least one part");

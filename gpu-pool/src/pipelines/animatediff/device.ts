@@ -1,6 +1,6 @@
 import { cpuTarget } from "../../graphs/target/cpu.ts";
 import { type CudaOptions, cudaTarget } from "../../graphs/target/cuda.ts";
-import { NATIVE_PARTS, type NativePart } from "../../graphs/target/native-kernels.ts";
+import { type NativePart, nativePartsFor } from "../../graphs/target/native-kernels.ts";
 import type { Target } from "../../graphs/target/target.ts";
 import { loadNativeOps } from "../../onnx/native-ops.ts";
 import type { SessionOptions } from "../../onnx/session.ts";
@@ -8,7 +8,8 @@ import type { LoadOptions } from "./types.ts";
 
 /** What the own operators compute: everything they can where their library was built. */
 export function nativeParts(): readonly NativePart[] {
-  return loadNativeOps() ? NATIVE_PARTS : [];
+  const library = loadNativeOps();
+  return library ? nativePartsFor(library.computeCapability()) : [];
 }
 
 /** Operator choices for a device. `cuda` holds what depends on the size of the clip. */
