@@ -7,6 +7,7 @@ export * from "./frames.ts";
 export * from "./gif.ts";
 export * from "./join.ts";
 export * from "./mp4.ts";
+export * from "./picture-track.ts";
 export { FfmpegKilled } from "./run-ffmpeg.ts";
 export * from "./stills.ts";
 export * from "./wav.ts";

@@ -1,4 +1,5 @@
-import { ENCODING, type Mp4Job, sideTracks } from "./mp4.ts";
+import { type Mp4Job, sideTracks } from "./mp4.ts";
+import { CONTAINER, PICTURE_ENCODING } from "./picture-track.ts";
 import { runFfmpeg } from "./run-ffmpeg.ts";
 import type { Sound } from "./wav.ts";
 
@@ -33,7 +34,8 @@ export async function joinMp4(job: JoinJob): Promise<void> {
   const pictures = shots.flatMap(({ file }) => ["-i", file]);
   const tracks = await sideTracks(job, joinedFrames(shots) / job.fps, shots.length);
   const filters = ["-filter_complex", joinFilter(job), "-map", "[joined]"];
-  const args = [...pictures, ...tracks.inputs, ...filters, ...tracks.outputs, ...ENCODING, output];
+  const encoding = [...PICTURE_ENCODING, ...CONTAINER];
+  const args = [...pictures, ...tracks.inputs, ...filters, ...tracks.outputs, ...encoding, output];
   await runFfmpeg({ ffmpeg, args, signal });
 }
 

@@ -4,6 +4,7 @@ import { type Caption, toSubRip } from "./captions.ts";
 import type { Fit } from "./fit.ts";
 import { type Frames, frameAt } from "./frames.ts";
 import { type ClipMetadata, metadataWav } from "./metadata.ts";
+import { CONTAINER, PictureTrack } from "./picture-track.ts";
 import { runFfmpeg } from "./run-ffmpeg.ts";
 import { fitSound, type Sound, toWav } from "./wav.ts";
 
@@ -23,22 +24,40 @@ export interface Mp4Job {
   signal?: AbortSignal;
 }
 
+/** An MP4 around a picture track that is there already. */
+export type MuxJob = Pick<
+  Mp4Job,
+  "ffmpeg" | "sound" | "captions" | "metadata" | "folder" | "output" | "signal"
+> & {
+  /** What {@link PictureTrack} has made. */
+  picture: string;
+  /** Length of the picture. */
+  seconds: number;
+};
+
 /**
  * H.264 (yuv420p, BT.709) with AAC and a text track, index first so that it plays while it loads.
  * The same input gives the same bytes: no clock and no encoder version goes into the file.
  */
 export async function encodeMp4(job: Mp4Job): Promise<void> {
-  const { frames, fit } = job;
-  const picture = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", `${frames.width}x${frames.height}`];
-  picture.push("-r", String(frames.fps), "-i", "pipe:0");
-  const tracks = await sideTracks(job, fit.seconds, 1);
-  const filters = ["-map", "0:v", "-vf", filtersOf(job)];
-  await runFfmpeg({
-    ffmpeg: job.ffmpeg,
-    args: [...picture, ...tracks.inputs, ...filters, ...tracks.outputs, ...ENCODING, job.output],
-    input: shown(frames, fit.timeline),
-    signal: job.signal,
-  });
+  const { frames, fit, folder } = job;
+  const picture = join(folder, "mux-picture.mp4");
+  const track = new PictureTrack({ ...job, output: picture });
+  try {
+    for (const frame of shown(frames, fit.timeline)) await track.write(frame);
+    await track.end();
+  } finally {
+    await track.kill();
+  }
+  await muxMp4({ ...job, picture, seconds: fit.seconds });
+}
+
+/** Puts a picture track, as it is, together with its sound, text and metadata. */
+export async function muxMp4(job: MuxJob): Promise<void> {
+  const { ffmpeg, picture, seconds, signal, output } = job;
+  const tracks = await sideTracks(job, seconds, 1);
+  const args = ["-i", picture, ...tracks.inputs, "-map", "0:v", "-c:v", "copy", ...tracks.outputs];
+  await runFfmpeg({ ffmpeg, args: [...args, ...CONTAINER, output], signal });
 }
 
 /**
@@ -74,23 +93,8 @@ export async function sideTracks(
   return { inputs, outputs: maps };
 }
 
-function filtersOf({ width, height, frames }: Mp4Job): string {
-  const filters = [];
-  if (width !== frames.width || height !== frames.height)
-    filters.push(`scale=${width}:${height}:flags=lanczos`);
-  filters.push("scale=out_color_matrix=bt709:out_range=tv", "format=yuv420p");
-  return filters.join(",");
-}
-
-/** How every MP4 is encoded; the output's name comes next. */
-export const ENCODING = [
-  ...["-c:v", "libx264", "-preset", "veryfast", "-tune", "animation", "-crf", "19"],
-  ...["-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"],
-  ...["-fflags", "+bitexact", "-flags:v", "+bitexact", "-flags:a", "+bitexact"],
-  ...["-movflags", "+faststart", "-f", "mp4"],
-];
-
-function* shown(frames: Frames, timeline: number[]): Generator<Uint8Array> {
+/** Frames of a clip in the order of its time line. */
+export function* shown(frames: Frames, timeline: readonly number[]): Generator<Uint8Array> {
   const black = new Uint8Array(frames.width * frames.height * 3);
   for (const index of timeline) yield index < 0 ? black : frameAt(frames, index);
 }

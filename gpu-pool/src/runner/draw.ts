@@ -3,14 +3,14 @@ import { join } from "node:path";
 import type { ClipSpec } from "@cartoon/protos";
 import {
   ClipOutOfMemory,
-  type ClipResult,
   type GenerateOptions,
   isOutOfMemory,
   MOST_FRAMES,
 } from "../pipelines/animatediff/index.ts";
 import { breathe, type JobContext } from "./context.ts";
 import { speakerFocus } from "./focus.ts";
-import type { RunnerJob, RunnerResult, Spoken } from "./messages.ts";
+import { FrameFileWriter } from "./frame-file.ts";
+import type { FrameFile, RunnerJob, RunnerResult, Spoken } from "./messages.ts";
 import type { LoadedPicture } from "./models.ts";
 import { readState, settingsDigest, writeState } from "./state-file.ts";
 
@@ -89,7 +89,9 @@ async function drawWith(
   send({ type: "accepted", run, resumedStep: resume?.step ?? 0 });
   if (job.shared) send({ type: "share", run, sharing: { run, pack: name, clip, lines, mode } });
   let checkpoints = 0;
-  const result = await pipeline.generate(clip, {
+  const writer = new FrameFileWriter(job.folder, clip.fps);
+  let frames: FrameFile | undefined;
+  const drawing = pipeline.generate(clip, {
     ...{ signal, finish },
     previewEverySeconds: PREVIEW_SECONDS,
     halves: job.shared ?? false,
@@ -110,6 +112,8 @@ async function drawWith(
       send({ type: "preview", run, step, frames: { ...frames, file } });
     },
     onFrames: async (chunk, first) => {
+      frames = await writer.write(chunk, first);
+      send({ type: "frames", run, frames });
       send({ type: "progress", run, stage: "decode", done: first + chunk.count, total: clip.num_frames });
       await breathe(signal);
     },
@@ -123,6 +127,7 @@ async function drawWith(
       },
     },
   });
+  const result = await drawing.finally(() => writer.close());
   if (partner.passes > 0) {
     const message = `${partner.passes} passes were done on another device`;
     send({ type: "log", run, level: "info", message });
@@ -130,8 +135,9 @@ async function drawWith(
   for (const { stage, seconds } of result.timings) spent.add(stage, seconds);
   for (const warning of result.warnings) send({ type: "warning", run, warning });
   const { version } = pack.manifest;
+  const { scheduler, characters } = result;
   return {
-    ...(await saveFrames(job.folder, result)),
+    ...{ frames, scheduler, characters },
     mode: used,
     pack: { name, version },
     startImage: start,
@@ -166,11 +172,4 @@ async function firstImage({ startImage }: RunnerJob): Promise<GenerateOptions["f
   if (!startImage) return undefined;
   const { file, width, height, strength } = startImage;
   return { image: { data: new Uint8Array(await readFile(file)), count: 1, width, height }, strength };
-}
-
-async function saveFrames(folder: string, clip: ClipResult): Promise<RunnerResult> {
-  const { frames, count, width, height, fps, scheduler, characters } = clip;
-  const file = join(folder, "frames.rgb");
-  await writeFile(file, frames);
-  return { frames: { file, count, width, height, fps }, scheduler, characters };
 }

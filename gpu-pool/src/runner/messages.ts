@@ -186,6 +186,8 @@ export type FromRunner =
   | { type: "accepted"; run: string; resumedStep: number }
   | { type: "progress"; run: string; stage: RunnerStage; done: number; total: number }
   | { type: "preview"; run: string; frames: FrameFile; step: number }
+  /** Finished frames so far, in order; another file is another clip, which takes the place of the first. */
+  | { type: "frames"; run: string; frames: FrameFile }
   | ({ type: "audio"; run: string } & SpeechPart)
   | { type: "checkpoint"; run: string; file: string; step: number }
   | { type: "warning"; run: string; warning: Warning }

@@ -12,12 +12,14 @@ import {
   fitClip,
   gifSize,
   MAX_GIF_SIDE,
+  muxMp4,
   type Sound,
   toWav,
   toWebVtt,
 } from "../media/index.ts";
 import type { ClipSigner } from "../provenance/sign-mp4.ts";
 import { type ManifestInput, provenance } from "./manifest.ts";
+import type { PictureStream } from "./picture-stream.ts";
 
 export interface Made {
   name: ArtefactName;
@@ -32,6 +34,8 @@ export interface MakingContext {
   signer?: ClipSigner;
   folder: string;
   manifest: ManifestInput;
+  /** Has encoded the picture while it was drawn. */
+  picture?: PictureStream;
   signal: AbortSignal;
 }
 
@@ -143,22 +147,21 @@ export async function makeArtefact(
   }
 }
 
-async function mp4(
-  { frames, fit, size, sound, captions }: Material,
-  context: MakingContext,
-): Promise<Uint8Array> {
+async function mp4(material: Material, context: MakingContext): Promise<Uint8Array> {
   const { ffmpeg, folder, manifest, signal, signer } = context;
+  const { size, sound, captions } = material;
   const title = (manifest.spec.clip?.prompt ?? "").slice(0, 200);
   const render = JSON.stringify(provenance(manifest));
   const output = join(folder, "clip.mp4");
-  await encodeMp4({
+  const [frames, fit] = [need(material.frames), need(material.fit)];
+  const tracks = {
     ...{ ffmpeg, folder, signal, output, sound },
-    ...size,
-    frames: need(frames),
-    fit: need(fit),
     captions: manifest.spec.output.captions ? captions : undefined,
     metadata: { title, comment: render },
-  });
+  };
+  const picture = await context.picture?.take(need(manifest.result.frames).file, frames, fit);
+  if (picture) await muxMp4({ ...tracks, picture: picture.file, seconds: picture.seconds });
+  else await encodeMp4({ ...tracks, ...size, frames, fit });
   const clip = await readFile(output);
   return signer ? signer.sign(clip, { version: manifest.version, title, render: JSON.parse(render) }) : clip;
 }

@@ -14,6 +14,7 @@ import { readFloats } from "./artefacts.ts";
 import { type PreparedCast, prepareCast } from "./cast.ts";
 import { type Delivery, deliver, deliverPartial } from "./deliver.ts";
 import { fetchState } from "./inputs.ts";
+import { canStream, PictureStream } from "./picture-stream.ts";
 import { type Plan, planRender, planSubstitute } from "./plan.ts";
 import { ProgressMeter, type Stage, type StageHistory } from "./progress-meter.ts";
 import type { Place } from "./speech-seats.ts";
@@ -70,6 +71,8 @@ export class Attempt {
   #accepted = false;
   #gpuMemory = 0;
   #released = false;
+  /** Encodes the picture while it is drawn. */
+  #picture: PictureStream | undefined;
   /** Where `finish` finds the attempt; before and after there is nothing to show. */
   #phase: "drawing" | "delivering" | undefined;
   /** Aborted when the attempt is to end with what it has. */
@@ -106,6 +109,7 @@ export class Attempt {
       emit(terminalEvent(error, this.input.signal, this.receipt));
     } finally {
       this.#release();
+      await this.#picture?.drop();
       await Promise.allSettled(this.#pending);
       await rm(this.folder, { recursive: true, force: true }).catch(() => undefined);
     }
@@ -150,6 +154,9 @@ export class Attempt {
     );
     const cast = await prepareCast(this.input, plan, this.folder);
     const job = await this.#runnerJob(plan, cast);
+    const streamed = { ffmpeg: node.ffmpeg, folder: this.folder, signal };
+    if (plan.size && canStream(spec, request))
+      this.#picture = new PictureStream({ ...streamed, size: plan.size });
     if (!plan.clip) this.#accept(0);
     this.#phase = plan.clip ? "drawing" : undefined;
     const outcome = await slot
@@ -177,6 +184,7 @@ export class Attempt {
       loras: cast.loras,
       device: slot.device.kind,
       folder: this.folder,
+      picture: this.#picture,
       warnings: this.warnings,
       warn: (warning) => this.#warn(warning),
       progress: (stage, done, total) => this.#progress(stage, done, total),
@@ -258,6 +266,7 @@ export class Attempt {
     else if (event.type === "warning") this.#warn(event.warning);
     else if (event.type === "log") this.input.emit({ log: { level: event.level, message: event.message } });
     else if (event.type === "preview") this.#track(this.#preview(event));
+    else if (event.type === "frames") this.#picture?.push(event.frames);
     else if (event.type === "audio") this.#track(this.#speechPart(event));
     else if (event.type === "checkpoint") this.#track(this.#checkpoint(event));
   }

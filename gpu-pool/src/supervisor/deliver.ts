@@ -14,6 +14,7 @@ import type { RunnerResult, StageTime } from "../runner/messages.ts";
 import { artefactWarnings, canMake, type Made, makeArtefact, openMaterial } from "./artefacts.ts";
 import type { AttemptEvent, NodeFacts } from "./attempt.ts";
 import { type ManifestInput, manifestJson } from "./manifest.ts";
+import type { PictureStream } from "./picture-stream.ts";
 import type { Plan } from "./plan.ts";
 import { put, sha256, UploadError } from "./upload.ts";
 
@@ -28,6 +29,8 @@ export interface Delivery {
   device: string;
   result: RunnerResult;
   folder: string;
+  /** Has encoded the picture while it was drawn. */
+  picture?: PictureStream;
   warnings: Warning[];
   warn: (warning: Warning) => void;
   progress: (stage: "mux" | "upload", done: number, total: number) => void;
@@ -84,7 +87,8 @@ async function makeAll(delivery: Delivery, targets: Target[]): Promise<Made[]> {
   const material = await openMaterial(manifest);
   const names = targets.map(({ name }) => name);
   for (const warning of artefactWarnings(names, material)) delivery.warn(warning);
-  const context = { ffmpeg: node.ffmpeg, signer: node.signer, folder, manifest, signal };
+  const { picture } = delivery;
+  const context = { ffmpeg: node.ffmpeg, signer: node.signer, folder, manifest, picture, signal };
   const media = names.filter((name) => name !== "manifest.json").filter((name) => canMake(name, material));
   const made = await Promise.all(media.map((name) => makeArtefact(name, material, context)));
   if (names.includes("manifest.json")) {
