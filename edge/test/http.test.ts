@@ -193,8 +193,8 @@ test("finished sentences can be listened to while the rest is made", async () =>
   const events = await sseEvents(`/v1/renders/${body.id}/events`);
   const previews = events.filter(({ type, data }) => type === "preview" && data.content_type === "audio/wav");
   expect(previews.map(({ data }) => data)).toMatchObject([
-    { part: 0, start_seconds: 0, seconds: 1.5, last: false },
-    { part: 1, start_seconds: 1.5, seconds: 1.5, last: true },
+    { part: 0, chunk: 0, attempt: 0, start_seconds: 0, seconds: 1.5, last: false },
+    { part: 1, chunk: 1, attempt: 0, start_seconds: 1.5, seconds: 1.5, last: true },
   ]);
   const spoken = events.filter(({ type, data }) => type === "progress" && data.stage === "speech");
   expect(spoken.map(({ data }) => data.speech_seconds)).toEqual([0, 1.5]);

@@ -112,6 +112,8 @@ export const playThrough =
       stepMs?: number;
       gpuMemory?: number;
       speechParts?: Uint8Array[];
+      /** The attempt of each part, which are all of one chunk then; otherwise each is a chunk. */
+      attempts?: number[];
       meanwhile?: Promise<unknown>;
     } = {},
   ): Script =>
@@ -139,7 +141,11 @@ export const playThrough =
       run.send({
         progress: { stage: "speech", fraction: 0.9, step: steps, steps, eta_seconds: 1, ...seconds },
       });
-      const place = { start_seconds: 1.5 * part, seconds: 1.5, last: part === speechParts.length - 1 };
+      const attempt = options.attempts?.[part] ?? 0;
+      const place = {
+        ...{ start_seconds: 1.5 * part, seconds: 1.5, last: part === speechParts.length - 1 },
+        ...{ chunk: options.attempts ? 0 : part, attempt },
+      };
       run.send({
         preview: { content_type: "audio/wav", data, step: part, ...place },
       });

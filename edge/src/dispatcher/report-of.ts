@@ -18,11 +18,13 @@ export function reportOf(message: RunResponse__Output, checkpointKey: string): U
     return { stage, progress: fraction, step, steps, events: [{ type: "progress", data }] };
   }
   if (preview?.content_type.startsWith("audio/")) {
-    const { content_type, step: part, start_seconds, seconds, last } = preview;
+    const { content_type, step: part, start_seconds, seconds, last, chunk, attempt } = preview;
     const data = new Uint8Array(preview.data);
     return {
       speechParts: [{ part, contentType: content_type, startSeconds: start_seconds, seconds, data }],
-      events: [{ type: "preview", data: { content_type, part, start_seconds, seconds, last } }],
+      events: [
+        { type: "preview", data: { content_type, part, chunk, attempt, start_seconds, seconds, last } },
+      ],
     };
   }
   if (preview) {

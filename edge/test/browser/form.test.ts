@@ -126,6 +126,21 @@ describe.if(chromiumPath !== undefined)("the form in Chromium", () => {
     h.node.script = playable({ steps: 20, stepMs: 20 });
   });
 
+  test("sentences that were spoken again are heard as they are in the end", async () => {
+    const { promise: heard, resolve: go } = Promise.withResolvers<void>();
+    const speechParts = [tone(0.3), tone(0.4), tone(0.6)];
+    h.node.script = playable({ steps: 1, speechParts, attempts: [0, 0, 1], meanwhile: heard });
+    await page.goto(h.url);
+    await page.click("#generate");
+    await page.waitForFunction(() => {
+      const audio = document.querySelector<HTMLAudioElement>("#first-sentences");
+      return audio && audio.duration > 0.55;
+    });
+    go();
+    await page.waitForFunction(() => document.querySelector("#status")?.textContent === "Done.");
+    h.node.script = playable({ steps: 20, stepMs: 20 });
+  });
+
   test("axe finds nothing, in light and in dark, on every page", async () => {
     for (const path of ["/", "/characters"]) {
       await page.goto(h.url + path);

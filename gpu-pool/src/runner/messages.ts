@@ -139,13 +139,16 @@ export interface SpeechFile extends Spoken {
   mouth: { rate: number; levels: number[] };
 }
 
-/** Finished sentences, while the rest of the dialogue is made. */
+/** Sound of a dialogue while the rest of it is made; see `SpeechAudio`. */
 export interface SpeechPart {
   /** Mono float32 samples. */
   file: string;
   sampleRate: number;
   /** Number of the part from 0. */
   part: number;
+  chunk: number;
+  /** Replaces the parts of the chunk's attempts before. */
+  attempt: number;
   /** Seconds from the start of the dialogue. */
   start: number;
   last: boolean;

@@ -316,16 +316,19 @@ export class Attempt {
       this.input.emit({ preview: { content_type: "image/webp", data: Buffer.from(data), step } });
   }
 
-  /** Finished sentences go out as a WAV of their own. */
+  /** Each part of the speech goes out as a WAV of its own. */
   async #speechPart(event: Extract<FromRunner, { type: "audio" }>): Promise<void> {
-    const { sampleRate, part, start, last } = event;
+    const { sampleRate, part, start, last, chunk, attempt } = event;
     const samples = await readFloats(event.file);
     await rm(event.file, { force: true });
     const data = Buffer.from(toWav({ samples, sampleRate }));
     const seconds = samples.length / sampleRate;
     if (!this.input.signal.aborted)
       this.input.emit({
-        preview: { content_type: "audio/wav", data, step: part, start_seconds: start, seconds, last },
+        preview: {
+          ...{ content_type: "audio/wav", data, step: part, start_seconds: start, seconds, last },
+          ...{ chunk, attempt },
+        },
       });
   }
 

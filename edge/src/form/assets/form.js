@@ -332,8 +332,8 @@ function watch(id) {
         : "";
     });
     source.addEventListener("preview", (event) => {
-      const { content_type, part } = JSON.parse(event.data);
-      if (content_type.startsWith("audio/")) listening.fetchPart(id, part);
+      const { content_type, part, chunk, attempt } = JSON.parse(event.data);
+      if (content_type.startsWith("audio/")) listening.fetchPart(id, part, { chunk, attempt });
       else showPreview(id);
     });
     source.onerror = refresh;
@@ -364,20 +364,31 @@ async function showPreview(id) {
   show(image, true);
 }
 
-/** The finished sentences of a dialogue that is being made, one after another. */
+/** The parts of a dialogue that is being made, one after another; sentences that were spoken again only the last time. */
 const listening = {
   urls: [],
+  places: [],
   at: 0,
   /** The sentences so far were heard: the next ones go on by themselves. */
   waits: false,
   over: false,
 
-  async fetchPart(id, part) {
+  async fetchPart(id, part, place) {
+    this.places[part] = place;
     const blob = await call(`/v1/renders/${id}/preview/speech/${part}`, { as: "blob" }).catch(() => null);
     if (!blob || $("job").dataset.id !== id || this.urls[part]) return false;
     this.urls[part] = URL.createObjectURL(blob);
+    const audio = $("first-sentences");
+    if (this.replaced(this.at) && audio.paused && audio.currentTime === 0) this.skip();
     if (part === this.at) this.load();
     return true;
+  },
+  replaced(part) {
+    const own = this.places[part];
+    return own && this.places.some((other) => other?.chunk === own.chunk && other.attempt > own.attempt);
+  },
+  skip() {
+    while (this.replaced(this.at)) this.at += 1;
   },
   async fetchNext(id) {
     while (await this.fetchPart(id, this.urls.length));
@@ -391,6 +402,7 @@ const listening = {
   },
   next() {
     this.at += 1;
+    this.skip();
     this.waits = true;
     if (this.urls[this.at]) this.load();
     else if (this.over) show($("first-sentences"), false);
@@ -405,7 +417,7 @@ const listening = {
     const audio = $("first-sentences");
     audio.pause();
     show(audio, false);
-    Object.assign(this, { urls: [], at: 0, waits: false, over: false });
+    Object.assign(this, { urls: [], places: [], at: 0, waits: false, over: false });
   },
 };
 

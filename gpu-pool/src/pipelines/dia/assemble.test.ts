@@ -13,7 +13,7 @@ function vowel(seconds: number, hertz: number): MadeChunk {
     (_, i) =>
       0.5 * Math.cos((2 * Math.PI * hertz * i) / RATE) + 0.2 * Math.cos((2 * Math.PI * 3 * hertz * i) / RATE),
   );
-  return { samples, alignment: [], starts: [0], failures: [], retries: 0, firstFailures: [] };
+  return { samples, alignment: [], starts: [0], failures: [], retries: 0, attempt: 0, firstFailures: [] };
 }
 
 const chunk = (line: number, text = "Hello there.") => ({

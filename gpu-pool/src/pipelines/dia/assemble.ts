@@ -16,6 +16,13 @@ export interface PlacedSegment extends Span {
   readonly voice: 1 | 2;
 }
 
+export interface AddedChunk {
+  readonly samples: Float32Array;
+  readonly start: number;
+  /** From seconds of the sound as it was made to seconds of `samples`. */
+  readonly moved: (seconds: number) => number;
+}
+
 /** Puts chunks one after another: silence tidied, ends faded, a pause between. */
 export class Assembly {
   readonly #sampleRate: number;
@@ -35,8 +42,8 @@ export class Assembly {
     return this.#length / this.#sampleRate;
   }
 
-  /** @returns the chunk's sound as it was added, and where it starts in seconds */
-  add(chunk: PlannedChunk, made: MadeChunk): { samples: Float32Array; start: number } {
+  /** @returns the chunk's sound as it was added, where it starts in seconds, and where its moments lie now */
+  add(chunk: PlannedChunk, made: MadeChunk): AddedChunk {
     const rate = this.#sampleRate;
     const firstLine = chunk.segments[0]?.line ?? 0;
     if (this.#length > 0) {
@@ -54,7 +61,7 @@ export class Assembly {
     }
     this.#push(tidied.samples);
     this.#lastLine = chunk.segments.at(-1)?.line ?? firstLine;
-    return { samples: tidied.samples, start };
+    return { samples: tidied.samples, start, moved: tidied.moved };
   }
 
   #push(samples: Float32Array): void {

@@ -15,24 +15,50 @@ export async function decodeCodes(
   signal?: AbortSignal,
 ): Promise<Float32Array> {
   const frames = codes[0]?.length ?? 0;
-  if (frames === 0) return new Float32Array(0);
-  const { config } = dac;
-  const whole = decodedLength(config, frames) !== frames * config.hop;
+  if (!canDecodeParts(dac)) return await runDecoder(dac, codes);
+  return await decodeFrames(dac, codes, { from: 0, to: frames }, signal);
+}
+
+/** Whether a part of the frames has samples of its own: odd strides lose some at each level. */
+export function canDecodeParts({ config }: DacModel): boolean {
+  return decodedLength(config, 64) === 64 * config.hop;
+}
+
+/**
+ * Samples of the frames `[from, to)`, the same as those of a whole decode where all frames up to
+ * `to + decodeContext(config)` are there, or no more follow.
+ * @throws the signal's reason when it is aborted between two pieces
+ */
+export async function decodeFrames(
+  dac: DacModel,
+  codes: readonly (readonly number[])[],
+  { from, to }: { readonly from: number; readonly to: number },
+  signal?: AbortSignal,
+): Promise<Float32Array> {
+  const { config, pieceFrames } = dac;
   const context = decodeContext(config);
-  const piece = whole ? frames : dac.pieceFrames;
-  const samples = new Float32Array(whole ? decodedLength(config, frames) : frames * config.hop);
-  for (let from = 0; from < frames; from += piece) {
+  const frames = codes[0]?.length ?? 0;
+  const samples = new Float32Array((to - from) * config.hop);
+  for (let start = from; start < to; start += pieceFrames) {
     signal?.throwIfAborted();
-    const to = Math.min(frames, from + piece);
-    const [first, last] = [Math.max(0, from - context), Math.min(frames, to + context)];
-    const part = codes.flatMap((row) => row.slice(first, last));
-    const feed = int64(part, [config.codebooks, last - first]);
-    const decoded = floatOutput(await dac.decoder.run({ audio_codes: feed }), "audio_values");
-    const skip = (from - first) * config.hop;
-    samples.set(whole ? decoded : decoded.subarray(skip, skip + (to - from) * config.hop), from * config.hop);
+    const end = Math.min(to, start + pieceFrames);
+    const [first, last] = [Math.max(0, start - context), Math.min(frames, end + context)];
+    const decoded = await runDecoder(
+      dac,
+      codes.map((row) => row.slice(first, last)),
+    );
+    const skip = (start - first) * config.hop;
+    samples.set(decoded.subarray(skip, skip + (end - start) * config.hop), (start - from) * config.hop);
     await new Promise((resolve) => setImmediate(resolve));
   }
   return samples;
+}
+
+async function runDecoder(dac: DacModel, codes: readonly (readonly number[])[]): Promise<Float32Array> {
+  const frames = codes[0]?.length ?? 0;
+  if (frames === 0) return new Float32Array(0);
+  const feed = int64(codes.flat(), [dac.config.codebooks, frames]);
+  return floatOutput(await dac.decoder.run({ audio_codes: feed }), "audio_values");
 }
 
 /** Sound at the codec's rate to codes by frame, padded with silence to whole frames. */

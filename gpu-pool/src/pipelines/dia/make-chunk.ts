@@ -7,7 +7,8 @@ import type { PlannedChunk, PlannedSegment } from "../../speech/plan.ts";
 import { withoutStrayEnd } from "../../speech/tidy.ts";
 import { decodeCodes } from "./codec.ts";
 import { type Codes, undelay } from "./delay-pattern.ts";
-import type { Generation, GenerationRequest } from "./generate.ts";
+import type { EarlySound } from "./early-sound.ts";
+import type { Generation, GenerationRequest, OnRows } from "./generate.ts";
 import type { GenerationQueue } from "./generation-queue.ts";
 import type { DacModel, DiaModel } from "./model.ts";
 import { readAttention } from "./read-attention.ts";
@@ -36,6 +37,8 @@ export interface ChunkContext {
   readonly alone?: boolean | undefined;
   readonly clock: ChunkClock;
   readonly onFrames: (frames: number) => void | Promise<void>;
+  /** Hears the first attempt of the first of the chunks while it is made. */
+  readonly early?: EarlySound | undefined;
 }
 
 /** Seconds and frames spent, added up over chunks. */
@@ -55,6 +58,8 @@ export interface MadeChunk {
   /** What is still wrong after the retries. */
   readonly failures: readonly SpeechFailure[];
   readonly retries: number;
+  /** The attempt that was kept, from 0. */
+  readonly attempt: number;
   readonly firstFailures: readonly SpeechFailure[];
   /** Spoken with the model's own voice, because it went wrong after the reference clip. */
   readonly lostClip?: boolean;
@@ -91,19 +96,21 @@ export async function* chunksInTurn(
     let best = await hear(context, chunk, first[i], false);
     const firstFailures = best.failures;
     let retries = 0;
+    let kept = 0;
     while (best.failures.length > 0 && retries < MAX_RETRIES) {
       retries += 1;
       context.clock.retries += 1;
       const attempt = retries === MAX_RETRIES ? withoutClip(context, wanted) : wanted;
       const [again] = await speakOnce(context, [attempt], retries);
       const heard = await hear(context, attempt, again, false);
-      if (isBetter(heard.failures, best.failures)) [best, chunk] = [heard, attempt];
+      if (isBetter(heard.failures, best.failures)) [best, chunk, kept] = [heard, attempt, retries];
     }
-    const kept = best.samples ? best : await hear(context, chunk, best.tokens, true);
-    const { samples = new Float32Array(0), tokens, failures } = kept;
+    const decoded = best.samples ? best : await hear(context, chunk, best.tokens, true);
+    const { samples = new Float32Array(0), tokens, failures } = decoded;
     const alignment = await alignmentOf(context, chunk, tokens);
     const { starts } = chunk;
-    yield { samples, alignment, starts, failures, retries, firstFailures, lostClip: chunk !== wanted };
+    const how = { retries, attempt: kept, firstFailures, lostClip: chunk !== wanted };
+    yield { samples, alignment, starts, failures, ...how };
   }
 }
 
@@ -208,13 +215,21 @@ async function speakOnce(
 ): Promise<Tokens[]> {
   const { dia, signal, clock } = context;
   const started = performance.now();
+  let early = 0;
+  const onRows: OnRows = async (rows, rowsOf) => {
+    await context.onFrames(rows * chunks.length);
+    const begun = performance.now();
+    await context.early?.rows(rowsOf(0));
+    early += (performance.now() - begun) / 1000;
+  };
   const requests = chunks.map(({ request }) => ({ ...request, seed: derivedSeed(request.seed, attempt) }));
   const generations = await context.queue.generate(requests, {
     signal,
     alone: context.alone,
-    onRows: attempt === 0 ? (rows) => context.onFrames(rows * chunks.length) : undefined,
+    onRows: attempt === 0 ? onRows : undefined,
   });
-  clock.generateSeconds += (performance.now() - started) / 1000;
+  clock.generateSeconds += (performance.now() - started) / 1000 - early;
+  clock.codecSeconds += early;
   return generations.map((generation, i) => {
     const { rows, firstRow, endRow, finished, alignment } = generation;
     clock.frames += rows.length;

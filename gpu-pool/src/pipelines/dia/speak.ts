@@ -7,6 +7,7 @@ import { cueWarning, linesField, planWarnings } from "../../speech/plan-warnings
 import { assignSpeakers, type Speaker } from "../../speech/voices.ts";
 import { Assembly, joinParts, type PlacedSegment } from "./assemble.ts";
 import type { GenerationQueue } from "./generation-queue.ts";
+import { Listener } from "./listener.ts";
 import { type ChunkClock, chunksInTurn, type MadeChunk } from "./make-chunk.ts";
 import type { DacModel, DiaModel } from "./model.ts";
 import type { SeedVoices } from "./seed-voices.ts";
@@ -109,22 +110,20 @@ async function speakChunks(
   const { signal, deterministic: alone } = options;
   const assembly = new Assembly(sampleRate, frameRate);
   const progress = new Progress(chunks, options);
+  const listener = options.onAudio && new Listener({ dia, dac, signal }, options.onAudio, chunks.length);
   const together = BATCH[dia.target.dtype === "float16" ? "cuda" : "cpu"];
   for (let at = 0; at < chunks.length; ) {
     const batch = samePrompts(chunks.slice(at, at === 0 ? 1 : at + together), prompts);
     const onFrames = (frames: number) => progress.report(batch, frames / frameRate);
-    const context = { dia, queue, dac, settings, speech, prompts, signal, alone, clock, onFrames };
+    const early = at === 0 ? listener?.early : undefined;
+    const context = { dia, queue, dac, settings, speech, prompts, signal, alone, clock, onFrames, early };
     let next = at;
     for await (const result of chunksInTurn(context, batch)) {
       const chunk = chunks[next];
       if (!chunk) throw new Error(`chunk ${next} was not asked for`);
       warnings.push(...chunkWarnings(speech, chunk, result));
-      const { samples, start } = assembly.add(chunk, result);
-      const last = next === chunks.length - 1;
-      if (options.onAudio) {
-        const audible = joinParts(await normaliseParts([samples], sampleRate, signal));
-        await options.onAudio({ samples: audible, sampleRate, part: next, start, last });
-      }
+      const added = assembly.add(chunk, result);
+      await listener?.finished(next, added, result.attempt);
       next += 1;
     }
     at = next;

@@ -34,14 +34,23 @@ export interface SpeechProgress {
   readonly chunks: number;
 }
 
-/** Finished audio of one chunk, for listening while the rest is made. */
+/**
+ * Audio for listening while the rest is made. Played by number, the parts are the dialogue: most are a finished chunk.
+ * The first chunk can be heard while it is made, in parts that grow. When it has to be made again, or turns out
+ * differently, all of it comes once more, as a later attempt: whoever has not heard it yet leaves out the attempts
+ * before.
+ */
 export interface SpeechAudio {
   /** Mono PCM, -1 to 1, at the loudness of the whole as far as it is known yet. */
   readonly samples: Float32Array;
   readonly sampleRate: number;
   /** Number of the part from 0. */
   readonly part: number;
-  /** Seconds from the start of the dialogue. */
+  /** The chunk that it belongs to, from 0. */
+  readonly chunk: number;
+  /** A part replaces all parts of its chunk that have a smaller attempt; from 0. */
+  readonly attempt: number;
+  /** Seconds from the start of the dialogue, as far as it is known: silence may still be cut before it. */
   readonly start: number;
   readonly last: boolean;
 }

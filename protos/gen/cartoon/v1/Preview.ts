@@ -2,7 +2,7 @@
 
 
 /**
- * The clip as it is at a step (an image), or a finished part of the speech (audio/wav) to listen to meanwhile.
+ * The clip as it is at a step (an image), or a part of the speech (audio/wav) to listen to meanwhile.
  */
 export interface Preview {
   'content_type'?: (string);
@@ -20,10 +20,16 @@ export interface Preview {
    * No part follows this one.
    */
   'last'?: (boolean);
+  /**
+   * The piece of the dialogue that is spoken in one go, from 0. A part replaces all parts of its chunk that have a smaller
+   * attempt: the chunk was spoken again.
+   */
+  'chunk'?: (number);
+  'attempt'?: (number);
 }
 
 /**
- * The clip as it is at a step (an image), or a finished part of the speech (audio/wav) to listen to meanwhile.
+ * The clip as it is at a step (an image), or a part of the speech (audio/wav) to listen to meanwhile.
  */
 export interface Preview__Output {
   'content_type': (string);
@@ -41,4 +47,10 @@ export interface Preview__Output {
    * No part follows this one.
    */
   'last': (boolean);
+  /**
+   * The piece of the dialogue that is spoken in one go, from 0. A part replaces all parts of its chunk that have a smaller
+   * attempt: the chunk was spoken again.
+   */
+  'chunk': (number);
+  'attempt': (number);
 }
