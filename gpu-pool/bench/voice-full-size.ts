@@ -3,10 +3,11 @@
  *
  *     python scripts/goldens/voice/full_size.py FOLDER
  *     ORT_ENABLE_CUDNN_FLASH_ATTENTION=0 NVIDIA_TF32_OVERRIDE=0 \
- *       bun gpu-pool/bench/voice-full-size.ts FOLDER cuda|cpu [speed|batch|codec|parity|tokens …]
+ *       bun gpu-pool/bench/voice-full-size.ts FOLDER cuda|cpu [speed|batch|codec|first-second|parity|tokens …]
  *
- * `codec-variants` times the ways in which DAC can decode (DAC_VARIANTS: those named; without NVIDIA_TF32_OVERRIDE=0
- * TF32 is allowed), `codec-profile` says where the time goes and wants CUDA_LAUNCH_BLOCKING=1.
+ * `first-second` is the time from a request to the first second of its sound, all of it included. `codec-variants` times the
+ * ways in which DAC can decode (DAC_VARIANTS: those named; without NVIDIA_TF32_OVERRIDE=0 TF32 is allowed),
+ * `codec-profile` says where the time goes and wants CUDA_LAUNCH_BLOCKING=1.
  */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -21,6 +22,7 @@ import { generate } from "../src/pipelines/dia/generate.ts";
 import { type DiaModel, loadDiaModel } from "../src/pipelines/dia/model.ts";
 import { openWeights } from "../src/weights/weight-set.ts";
 import { type CodecReference, codec, codecProfile, codecVariants } from "./gpu/dac.ts";
+import { firstSecond } from "./gpu/first-second.ts";
 import { memoryUsed, say, watchMemory } from "./gpu/measure.ts";
 
 const folder = process.argv[2] ?? ".";
@@ -169,13 +171,16 @@ const sections: Readonly<Record<string, () => Promise<void>>> = {
   speed: () => timeDialogues(1, true),
   batch: () => timeDialogues(device === "cuda" ? 8 : 2, false),
   codec: async () => codec(await codecReference()),
+  "first-second": () => firstSecond(folder, cacheDir, device),
   "codec-variants": async () => codecVariants(await codecReference()),
   "codec-profile": async () => codecProfile(await codecReference()),
   parity,
   tokens,
 };
 const asked = process.argv.slice(4);
-for (const name of asked.length > 0 ? asked : ["speed", "batch", "codec", "parity", "tokens"]) {
+for (const name of asked.length > 0
+  ? asked
+  : ["speed", "batch", "codec", "first-second", "parity", "tokens"]) {
   const run = sections[name];
   if (!run) throw new Error(`no section "${name}"; there are ${Object.keys(sections).join(", ")}`);
   await run();
