@@ -8,16 +8,21 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <vector>
+
 #include "hopper-linear.cuh"
 #include "kernels.cuh"
 #include "ort-abi.h"
+#include "resident.cuh"
 
 namespace {
 
 #ifdef EMULATE
 constexpr const char* PROVIDER = "CPUExecutionProvider";
+constexpr const char* DEVICE_NAME = "Cpu";
 #else
 constexpr const char* PROVIDER = "CUDAExecutionProvider";
+constexpr const char* DEVICE_NAME = "Cuda";
 #endif
 constexpr const char* DOMAIN_NAME = "cartoon";
 const OrtApi* api = nullptr;
@@ -442,6 +447,7 @@ const char* install() {
   if (!api) return "ONNX Runtime is too old";
   if (!replace(ORT_CREATE_SESSION, reinterpret_cast<void*>(create_session_with_ops), reinterpret_cast<void**>(&create_session)) ||
       !replace(ORT_CREATE_SESSION_FROM_ARRAY, reinterpret_cast<void*>(create_from_array_with_ops), reinterpret_cast<void**>(&create_from_array)) ||
+      !replace(ORT_CREATE_TENSOR, reinterpret_cast<void*>(resident::create_tensor_there), reinterpret_cast<void**>(&resident::create_tensor)) ||
       !replace(ORT_APPEND_CUDA, reinterpret_cast<void*>(append_cuda_with_options), reinterpret_cast<void**>(&append_cuda)))
     return "the table of ONNX Runtime can't be changed";
   done = true;
@@ -461,6 +467,11 @@ int napi_set_named_property(napi_env, napi_value, const char*, napi_value);
 int napi_get_cb_info(napi_env, napi_callback_info, size_t*, napi_value*, napi_value*, void**);
 int napi_get_value_string_utf8(napi_env, napi_value, char*, size_t, size_t*);
 int napi_create_int32(napi_env, int32_t, napi_value*);
+int napi_create_uint32(napi_env, uint32_t, napi_value*);
+int napi_get_value_uint32(napi_env, napi_value, uint32_t*);
+int napi_get_array_length(napi_env, napi_value, uint32_t*);
+int napi_get_element(napi_env, napi_value, uint32_t, napi_value*);
+int napi_get_typedarray_info(napi_env, napi_value, int*, size_t*, void**, napi_value*, size_t*);
 
 /// setProviderOptions("name=value;…"): for sessions on CUDA that are made from now on.
 static napi_value set_provider_options(napi_env env, napi_callback_info info) {
@@ -486,6 +497,37 @@ static napi_value compute_capability(napi_env env, napi_callback_info) {
   return number;
 }
 
+/// keep([Uint8Array, …]): copies arrays to the GPU; tensors over them are there from now on. 0 where they do not fit.
+static napi_value keep(napi_env env, napi_callback_info info) {
+  size_t given = 1;
+  napi_value arrays = nullptr, number = nullptr;
+  uint32_t count = 0, set = 0;
+  napi_get_cb_info(env, info, &given, &arrays, nullptr, nullptr);
+  if (napi_get_array_length(env, arrays, &count) != 0) napi_throw_error(env, nullptr, "keep needs an array of Uint8Arrays");
+  std::vector<const void*> data(count);
+  std::vector<size_t> bytes(count);
+  bool read = count > 0;
+  for (uint32_t i = 0; i < count && read; i++) {
+    napi_value array = nullptr;
+    void* at = nullptr;
+    read = napi_get_element(env, arrays, i, &array) == 0 && napi_get_typedarray_info(env, array, nullptr, &bytes[i], &at, nullptr, nullptr) == 0;
+    data[i] = at;
+  }
+  if (read) set = resident::keep(api, DEVICE_NAME, data.data(), bytes.data(), count);
+  napi_create_uint32(env, set, &number);
+  return number;
+}
+
+/// drop(number of `keep`): the arrays may change, move or go.
+static napi_value drop(napi_env env, napi_callback_info info) {
+  size_t given = 1;
+  napi_value number = nullptr;
+  uint32_t set = 0;
+  napi_get_cb_info(env, info, &given, &number, nullptr, nullptr);
+  if (napi_get_value_uint32(env, number, &set) == 0) resident::drop(set);
+  return nullptr;
+}
+
 __attribute__((visibility("default"))) napi_value napi_register_module_v1(napi_env env, napi_value exports) {
   if (const char* problem = install()) {
     napi_throw_error(env, nullptr, problem);
@@ -496,6 +538,10 @@ __attribute__((visibility("default"))) napi_value napi_register_module_v1(napi_e
   napi_set_named_property(env, exports, "setProviderOptions", function);
   napi_create_function(env, "computeCapability", 17, compute_capability, nullptr, &function);
   napi_set_named_property(env, exports, "computeCapability", function);
+  napi_create_function(env, "keep", 4, keep, nullptr, &function);
+  napi_set_named_property(env, exports, "keep", function);
+  napi_create_function(env, "drop", 4, drop, nullptr, &function);
+  napi_set_named_property(env, exports, "drop", function);
   return exports;
 }
 

@@ -14,6 +14,7 @@ struct OrtOptions;
 struct OrtEnvironment;
 struct OrtSession;
 struct OrtCustomOp;
+struct OrtMemoryInfo;
 
 struct OrtApi {
   void* slot[512];
@@ -45,6 +46,7 @@ ORT_CALL(ort_tensor_data, 51, OrtStatus*, OrtValue*, void**)
 ORT_CALL(ort_rank, 61, OrtStatus*, const OrtShape*, size_t*)
 ORT_CALL(ort_dims, 62, OrtStatus*, const OrtShape*, int64_t*, size_t)
 ORT_CALL(ort_shape, 65, OrtStatus*, const OrtValue*, OrtShape**)
+ORT_CALL(ort_create_memory_info, 68, OrtStatus*, const char*, int, int, int, OrtMemoryInfo**)
 ORT_CALL(ort_float_attribute, 85, OrtStatus*, const OrtKernelInfo*, const char*, float*)
 ORT_CALL(ort_int_attribute, 86, OrtStatus*, const OrtKernelInfo*, const char*, int64_t*)
 ORT_CALL(ort_input_count, 88, OrtStatus*, const OrtKernelContext*, size_t*)
@@ -54,6 +56,7 @@ ORT_CALL(ort_release_shape, 99, void, OrtShape*)
 ORT_CALL(ort_stream, 193, OrtStatus*, const OrtKernelContext*, void**)
 constexpr int ORT_CREATE_SESSION = 7;
 constexpr int ORT_CREATE_SESSION_FROM_ARRAY = 8;
+constexpr int ORT_CREATE_TENSOR = 49;
 constexpr int ORT_APPEND_CUDA = 204;
 ORT_CALL(ort_update_cuda, 206, OrtStatus*, void*, const char* const*, const char* const*, size_t)
 

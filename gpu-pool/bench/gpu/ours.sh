@@ -12,6 +12,7 @@ SDXL=(${SDXL:-bun "$HERE/sdxl.ts"} "$FOLDER")
 VOICE=(${VOICE:-bun "$HERE/../voice-full-size.ts"} "$FOLDER/voice" "$PROVIDER")
 LIBRARY=${LIBRARY:-$HERE/../../native/cartoon-ops.node}
 OPS=(${OPS:-bun "$HERE/ops.ts"} "$LIBRARY" --provider "$PROVIDER")
+FEEDS=(${FEEDS:-bun "$HERE/feeds.ts"} "$LIBRARY" --provider "$PROVIDER")
 NATIVE=plain
 if [ -f "$LIBRARY" ]; then NATIVE=native; fi
 sdxl() {
@@ -22,7 +23,10 @@ sdxl() {
 # Attention by cuDNN makes a plan for every new length; TF32 would spoil the float32 comparison.
 voice() { section "voice-$1" "$2" env ORT_ENABLE_CUDNN_FLASH_ATTENTION=0 NVIDIA_TF32_OVERRIDE=0 "${VOICE[@]}" "$1"; }
 
-if [ $NATIVE = native ]; then section ops 40 "${OPS[@]}"; fi
+if [ $NATIVE = native ]; then
+  section ops 40 "${OPS[@]}"
+  section feeds 30 "${FEEDS[@]}"
+fi
 sdxl "step${FRAMES[0]}" 60 step --frames "${FRAMES[0]}" --variants plain,deterministic
 if [ $NATIVE = native ]; then
   sdxl "step${FRAMES[0]}-native" 90 step --frames "${FRAMES[0]}" --variants "${VARIANTS:-native,withoutUpsample,attention,geglu,norms,upsample}"

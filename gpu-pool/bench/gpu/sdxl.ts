@@ -14,7 +14,9 @@ import type { Target } from "../../src/graphs/target/target.ts";
 import { buildUnetMotion } from "../../src/graphs/unet-motion.ts";
 import { planUnet } from "../../src/graphs/unet-plan.ts";
 import { loadNativeOps } from "../../src/onnx/native-ops.ts";
-import { type Feeds, float32, floatOutput, int64 } from "../../src/onnx/session.ts";
+import { ResidentFeeds } from "../../src/onnx/resident-feeds.ts";
+import { type Feeds, float32, floatOutput, int64, type TensorValue } from "../../src/onnx/session.ts";
+import { toHalfArray } from "../../src/weights/float16.ts";
 import { openWeights } from "../../src/weights/weight-set.ts";
 import { distance, floats, memoryUsed, open, say, timed, watchMemory } from "./measure.ts";
 
@@ -192,41 +194,57 @@ async function profile(): Promise<void> {
   }
 }
 
-function loraFeeds(targets: readonly LoraTarget[], rank: number): Feeds {
-  const random = (shape: number[]) =>
-    float32(
-      Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => (Math.random() - 0.5) * 0.02),
-      shape,
+/** Matrices in the number format of the inputs; targets that are left out get rank 0. */
+function loraFeeds(targets: readonly LoraTarget[], rank: number, only = /./): Feeds {
+  const random = (shape: number[]): TensorValue => {
+    const data = Float32Array.from(
+      { length: shape.reduce((a, b) => a * b, 1) },
+      () => (Math.random() - 0.5) * 0.02,
     );
-  const feeds: Record<string, ReturnType<typeof float32>> = {};
+    return provider === "cuda"
+      ? { dtype: "float16", data: toHalfArray(data), shape }
+      : { dtype: "float32", data, shape };
+  };
+  const feeds: Record<string, TensorValue> = {};
   for (const { path, in: width, out } of targets) {
-    feeds[`lora.${path}.A`] = random([rank, width]);
-    feeds[`lora.${path}.B`] = random([out, rank]);
+    const own = only.test(path) ? rank : 0;
+    feeds[`lora.${path}.A`] = random([own, width]);
+    feeds[`lora.${path}.B`] = random([out, own]);
   }
   return feeds;
 }
 
+const ATTENTION = /attn[12]\.to_(q|k|v|out\.0)$/;
+
+/** What LoRA inputs cost a step: none in the graph, of no rank, on attention alone, on every layer; sent or kept there. */
 async function lora(): Promise<void> {
   const { feeds, make } = await unet();
   for (const { name, options } of chosen()) {
+    const common = { section: "lora", who: name, frames };
+    const bare = await make(2, options, false);
+    const { figures } = await timed(bare.session, feeds, "out_sample", repeats);
+    say({ ...common, inputs: "none", ...figures, memoryMiB: memoryUsed() });
+    await bare.session.release();
     const { session, targets, createMs } = await make(2, options, true);
-    for (const rank of [0, 32]) {
-      const { figures } = await timed(
-        session,
-        { ...feeds, ...loraFeeds(targets, rank) },
-        "out_sample",
-        repeats,
-      );
-      say({
-        section: "lora",
-        who: name,
-        frames,
-        rank,
-        layers: targets.length,
-        ...figures,
-        createMs,
-        memoryMiB: memoryUsed(),
-      });
+    for (const [inputs, rank, only] of [
+      ["all", 0, /./],
+      ["attention", 32, ATTENTION],
+      ["all", 32, /./],
+    ] as const) {
+      const matrices = loraFeeds(targets, rank, only);
+      const bytes = Object.values(matrices).reduce((sum, { data }) => sum + data.byteLength, 0);
+      const resident = new ResidentFeeds(1, provider === "cuda" ? library : undefined);
+      for (const kept of rank > 0 && library ? [false, true] : [false]) {
+        const started = performance.now();
+        if (kept) resident.keep(matrices);
+        const keepMs = kept ? Math.round(performance.now() - started) : undefined;
+        const { figures } = await timed(session, { ...feeds, ...matrices }, "out_sample", repeats);
+        const layers = targets.filter(({ path }) => only.test(path)).length;
+        const megabytes = Math.round(bytes / 1e5) / 10;
+        const facts = { inputs, rank, layers, megabytes, kept, keepMs, createMs };
+        say({ ...common, ...facts, ...figures, memoryMiB: memoryUsed() });
+      }
+      resident.clear();
     }
     await session.release();
   }

@@ -9,11 +9,20 @@ export interface NativeOps {
   setProviderOptions(options: Readonly<Record<string, string>>): void;
   /** Of the first GPU that this process sees, 90 for 9.0; 0 without a GPU. */
   computeCapability(): number;
+  /**
+   * Copies arrays to the GPU: tensors made over them from now on are there already. They must not change, move or go
+   * before {@link drop}; `ResidentFeeds` sees to that.
+   * @returns a number for `drop`; 0 where they do not fit
+   */
+  keep(arrays: readonly Uint8Array[]): number;
+  drop(kept: number): void;
 }
 
 interface Addon {
   setProviderOptions(text: string): void;
   computeCapability(): number;
+  keep(arrays: readonly Uint8Array[]): number;
+  drop(kept: number): void;
 }
 
 /** Where `native/build.sh` puts the library. */
@@ -34,6 +43,8 @@ export function loadNativeOps(path: string = NATIVE_OPS_PATH): NativeOps | undef
   const addon = createRequire(import.meta.url)(path) as Addon;
   loaded = {
     computeCapability: () => addon.computeCapability(),
+    keep: (arrays) => addon.keep(arrays),
+    drop: (kept) => addon.drop(kept),
     setProviderOptions: (options) =>
       addon.setProviderOptions(
         Object.entries(options)

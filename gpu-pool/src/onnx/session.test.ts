@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { GraphBuilder, op } from "../graphs/builder/index.ts";
 import { toHalfArray } from "../weights/float16.ts";
 import { openWeights } from "../weights/weight-set.ts";
+import { ResidentFeeds } from "./resident-feeds.ts";
 import { createSession, float32, floatOutput } from "./session.ts";
 
 let folder: string;
@@ -46,6 +47,21 @@ test("float16 tensors cross the native boundary", async () => {
     x: { dtype: "float16", data: toHalfArray([1, -0.5, 65504, 0]), shape: [4] },
   });
   expect([...floatOutput(outputs, "y")]).toEqual([1, -0.5, 65504, 0]);
+  await session.release();
+});
+
+test("feeds that cannot be kept on a GPU are sent as they are in every run", async () => {
+  const g = new GraphBuilder();
+  g.output("y", op.cast(g, g.input("x", "float16", [2]), "float32"));
+  const session = await createSession(g.build("kept"), join(folder, "cache"), { intraOpThreads: 1 });
+  const resident = new ResidentFeeds(1, undefined);
+  const data = toHalfArray([1, 2]);
+  const feeds = { x: { dtype: "float16", data, shape: [2] } } as const;
+  resident.keep(feeds);
+  expect([...floatOutput(await session.run(feeds), "y")]).toEqual([1, 2]);
+  data.set(toHalfArray([3, 4]));
+  expect([...floatOutput(await session.run(feeds), "y")]).toEqual([3, 4]);
+  resident.clear();
   await session.release();
 });
 

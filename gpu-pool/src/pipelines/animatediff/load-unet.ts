@@ -1,4 +1,6 @@
 import { motionAdapterConfig, unetConfig, unetMotionShape } from "../../graphs/config/unet.ts";
+import { loadNativeOps } from "../../onnx/native-ops.ts";
+import { ResidentFeeds } from "../../onnx/resident-feeds.ts";
 import { type Feeds, float32, floatOutput, type TensorValue } from "../../onnx/session.ts";
 import { openWeights, WeightSet } from "../../weights/weight-set.ts";
 import { targetOf } from "./device.ts";
@@ -6,6 +8,9 @@ import { modelWeights, readConfig, weightFiles } from "./model-folder.ts";
 import type { NextStep, Unet, UnetInput } from "./models.ts";
 import type { ModelOptions } from "./types.ts";
 import { type PassSize, UnetSession } from "./unet-session.ts";
+
+/** Mixes of LoRAs that stay on a GPU while a clip is drawn. */
+const RESIDENT_MIXES = { full: 4, small: 1 };
 
 /**
  * The denoiser of a pack: UNet and motion adapter as one graph.
@@ -31,9 +36,18 @@ export async function loadUnet(
     first,
   );
   const textDim = shape.textTime?.textDim;
+  const resident = new ResidentFeeds(
+    RESIDENT_MIXES[options.smallMemory ? "small" : "full"],
+    options.device === "cuda" ? loadNativeOps() : undefined,
+  );
+  const close = async () => {
+    resident.clear();
+    await unet.close();
+  };
   const run = async (input: UnetInput, next: NextStep | undefined) => {
     // The second step computes as many layers anew as one block has.
     const session = await unet.at(input, next && layersPerBlock);
+    resident.keep(input.lora);
     const outputs = await session.run({
       ...feedsOf(shape.inChannels, textDim, input),
       ...(next ? nextFeeds(shape.inChannels, input, next) : {}),
@@ -52,8 +66,9 @@ export async function loadUnet(
       const { first, second } = await run(input, next);
       return [first, second];
     },
-    releaseMemory: () => unet.close(),
-    close: () => unet.close(),
+    forgetLoras: () => resident.clear(),
+    releaseMemory: close,
+    close,
   };
 }
 

@@ -73,6 +73,8 @@ export interface Unet {
   predict(input: UnetInput): Promise<Float32Array>;
   /** Two steps in one run. @returns both predictions */
   predictTwo(input: UnetInput, next: NextStep): Promise<[Float32Array, Float32Array]>;
+  /** A clip has ended: its LoRAs need not be on the device any more. */
+  forgetLoras(): void;
   /** Gives back what the session holds of the device's memory; the next prediction opens it anew. */
   releaseMemory(): Promise<void>;
 }

@@ -49,6 +49,8 @@ export class AnimateDiff implements AnimateDiffPipeline {
 
   async assist(settings: ClipSettings, options: Pick<GenerateOptions, "focus"> = {}): Promise<ClipAssistant> {
     const clip = await this.#resolve(settings);
+    // Those of the clip that passes were done for before.
+    this.#parts.models.unet.forgetLoras();
     return new Run(this.#parts, settings, clip, options, true).assistant();
   }
 
@@ -69,7 +71,9 @@ export class AnimateDiff implements AnimateDiffPipeline {
     const run = new Run(this.#parts, settings, clip, options, halves);
     const prompts = await run.timed("encode", () => run.encode());
     const state = await run.timed("prepare", () => run.prepare());
-    const latents = await run.timed("denoise", () => run.denoise(prompts, state));
+    const latents = await run
+      .timed("denoise", () => run.denoise(prompts, state))
+      .finally(() => this.#parts.models.unet.forgetLoras());
     const frames = await run.timed("decode", () => run.decode(latents));
     return run.result(frames);
   }
