@@ -2,6 +2,7 @@ import { decodeContext } from "../../graphs/dac-config.ts";
 import { voicedWindows, windowLevels } from "../../speech/energy.ts";
 import { integratedLoudness, limit, SPEECH_LOUDNESS } from "../../speech/loudness.ts";
 import { fadeEnds } from "../../speech/tidy.ts";
+import { joinParts } from "./assemble.ts";
 import { canDecodeParts, decodeFrames } from "./codec.ts";
 import { type Codes, undelay } from "./delay-pattern.ts";
 import type { DacModel, DiaModel } from "./model.ts";
@@ -31,7 +32,7 @@ export class EarlySound {
   readonly #frameRate: number;
   readonly #signal: AbortSignal | undefined;
   /** Decoded so far. */
-  #raw = new Float32Array(0);
+  #raw: Float32Array = new Float32Array(0);
   #frames = 0;
   #next: number;
   #gain: number | undefined;
@@ -68,7 +69,7 @@ export class EarlySound {
     const codes = undelay(this.#dia.config, rows, 0, made);
     const decoded = await decodeFrames(this.#dac, codes, { from: this.#frames, to }, this.#signal);
     this.#frames = to;
-    this.#raw = Float32Array.from([...this.#raw, ...decoded]);
+    this.#raw = joinParts([this.#raw, decoded]);
     if (await this.#send()) this.#next *= GROWTH;
   }
 
