@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Our graphs over the folder that torch.sh wrote, on the same GPU.
 # Usage: bench/gpu/ours.sh FOLDER OUT; LIMIT (seconds, 540), ONLY (names of sections), PROVIDER (cuda), LIBRARY (the own
-# operators; ../../native/cartoon-ops.node).
+# operators; ../../native/cartoon-ops.node), TORCH (where torch.sh put its results, for the table at the end).
 FOLDER=$1 OUT=$2
 HERE=$(cd "$(dirname "$0")" && pwd)
 . "$HERE/section.sh"
@@ -13,6 +13,7 @@ VOICE=(${VOICE:-bun "$HERE/../voice-full-size.ts"} "$FOLDER/voice" "$PROVIDER")
 LIBRARY=${LIBRARY:-$HERE/../../native/cartoon-ops.node}
 OPS=(${OPS:-bun "$HERE/ops.ts"} "$LIBRARY" --provider "$PROVIDER")
 FEEDS=(${FEEDS:-bun "$HERE/feeds.ts"} "$LIBRARY" --provider "$PROVIDER")
+TABLE=(${TABLE:-bun "$HERE/table.ts"})
 NATIVE=plain
 if [ -f "$LIBRARY" ]; then NATIVE=native; fi
 sdxl() {
@@ -23,6 +24,7 @@ sdxl() {
 # Attention by cuDNN makes a plan for every new length; TF32 would spoil the float32 comparison.
 voice() { section "voice-$1" "$2" env ORT_ENABLE_CUDNN_FLASH_ATTENTION=0 NVIDIA_TF32_OVERRIDE=0 "${VOICE[@]}" "$1"; }
 
+machine
 if [ $NATIVE = native ]; then
   section ops 40 "${OPS[@]}"
   section feeds 30 "${FEEDS[@]}"
@@ -52,3 +54,5 @@ unset CUDA_LAUNCH_BLOCKING
 sdxl lora 60 lora --frames "${FRAMES[0]}" --variants $NATIVE
 sdxl clip 40 clip
 if [ $NATIVE = native ]; then section ops-large 60 "${OPS[@]}" --large; fi
+# The table takes whatever was measured; with ONLY it is left to whoever asks for it.
+if [ -z "$ONLY" ]; then "${TABLE[@]}" "$OUT" $TORCH || true; fi

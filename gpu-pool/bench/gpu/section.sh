@@ -22,3 +22,10 @@ section() {
   echo "{\"ran\":\"$name\",\"rc\":$rc,\"seconds\":$(($(date +%s) - from))}" | tee -a "$OUT/results.jsonl"
   if [ "$rc" != 0 ]; then tail -n 4 "$OUT/log.txt" | cut -c1-400; fi
 }
+
+# What the figures of a run are measured on.
+machine() {
+  local gpu
+  gpu=$(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null | head -n 1 | sed 's/, / driver /')
+  [ -z "$gpu" ] || echo "{\"section\":\"machine\",\"gpu\":\"$gpu\"}" | tee -a "$OUT/results.jsonl"
+}

@@ -11,6 +11,8 @@ FRAMES=(${FRAMES:-16 32})
 sdxl() { echo "$PYTHON" "$HERE/torch_sdxl.py" "$FOLDER"; }
 mkdir -p "$FOLDER"
 
+machine
+section versions 30 $PYTHON -c 'import json, torch, diffusers, transformers as t; print(json.dumps(dict(section="versions", torch=torch.__version__, diffusers=diffusers.__version__, transformers=t.__version__)))'
 section make 120 $(sdxl) make "${TINY[@]}"
 for f in "${FRAMES[@]}"; do section "eager$f" 90 $(sdxl) eager --frames "$f" "${TINY[@]}"; done
 section vae 60 $(sdxl) vae "${TINY[@]}"
