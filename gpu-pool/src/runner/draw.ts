@@ -1,6 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ClipSpec } from "@cartoon/protos";
+import type { Pack } from "../packs/index.ts";
 import {
   ClipOutOfMemory,
   type GenerateOptions,
@@ -74,12 +75,13 @@ async function drawWith(
 ): Promise<RunnerResult> {
   const { job, spent, send, signal, finish, device, partner } = context;
   const { run } = job;
-  const { pipeline, pack, mode, tooLarge } = await loaded(context, name, asked);
+  const whole: ExtendedClip = job.extend && spoken ? extended(context, asked, spoken) : asked;
+  const { pipeline, pack, mode, tooLarge, window } = await loaded(context, name, whole);
   if (tooLarge) {
     const rule = "the device ran out of memory while the models were loaded";
     send({ type: "warning", run, warning: { field: "memory", given: "full", used: "small", rule } });
   }
-  const clip: ExtendedClip = job.extend && spoken ? extended(context, asked, spoken) : asked;
+  const clip = window ? inWindows(context, whole, pack, window) : whole;
   const lines = clip.speaker_focus > 0 ? spoken?.lines : undefined;
   const guidancePasses = job.shared || mode.memory === "small" ? 2 : 1;
   const used = { ...mode, guidancePasses } as const;
@@ -155,6 +157,16 @@ function extended({ job, send }: JobContext, clip: ClipSpec, { seconds }: Spoken
     send({ type: "warning", run: job.run, warning: { field: "output.fit", ...frames, rule } });
   }
   return { ...clip, num_frames: Math.min(wanted, MOST_FRAMES), extended: true };
+}
+
+/** In smaller windows than the pack's own, for which memory is too short. */
+function inWindows({ job, send }: JobContext, clip: ExtendedClip, pack: Pack, window: number): ExtendedClip {
+  const frames = pack.manifest.picture?.frames;
+  const rule = "the device has too little memory for more frames in one pass";
+  const change = { field: "context.window", given: String(frames?.window), used: String(window), rule };
+  send({ type: "warning", run: job.run, warning: change });
+  const context = clip.context ?? { window, overlap: frames?.overlap ?? 0, schedule: "static" as const };
+  return { ...clip, context: { ...context, window } };
 }
 
 async function openState({ job, send }: JobContext, digest: Buffer) {

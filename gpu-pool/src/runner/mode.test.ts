@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { loadPack, type Pack } from "../packs/index.ts";
 import { PACK_SOURCES } from "../packs/pull/index.ts";
 import type { RunnerSetup } from "./messages.ts";
-import { chooseMode } from "./mode.ts";
+import { chooseMode, chooseWindow } from "./mode.ts";
 
 const GB = 1e9;
 /** Bytes of the published half-precision weights, about; the files are holes. */
@@ -48,8 +48,31 @@ test("the mode follows from the free memory: 16 frames of 1024x1024 fit in full 
   expect(await memory(40, 16)).toBe("full");
   expect(await memory(24, 16)).toBe("small");
   expect(await memory(12, 16)).toBe("small");
-  expect(await memory(36, 32, 32)).toBe("small");
-  expect(await memory(80, 32, 32)).toBe("full");
+  expect(await memory(36, 32)).toBe("small");
+  expect(await memory(80, 32)).toBe("full");
+});
+
+test("32 frames are one pass where that fits; where the small mode has no room for it, passes of 16", async () => {
+  expect(pack.manifest.picture?.frames.window).toBe(32);
+  const small = { deterministic: false, memory: "small" } as const;
+  const both = { parts: ["picture", "voice"] as const };
+  const window = (free: number | undefined, frames: number, asked = 0, more: object = {}) => {
+    const bytes = free === undefined ? free : free * GB;
+    return chooseWindow({ ...both, ...more }, pack, clip(frames, asked), small, bytes);
+  };
+  expect(await window(16, 32)).toBeUndefined();
+  expect(await window(12, 32)).toBe(16);
+  expect(await window(12, 24)).toBe(16);
+  expect(await window(12, 48)).toBe(16);
+  // Nothing to gain, asked for, or nobody knows: the ladder is there when memory does run out.
+  expect(await window(12, 16)).toBeUndefined();
+  expect(await window(12, 32, 32)).toBeUndefined();
+  expect(await window(undefined, 32)).toBeUndefined();
+  expect(await window(12, 32, 0, { memory: "full" })).toBeUndefined();
+  // A voice in a process of its own has its share.
+  expect(await window(16, 32, 0, { parts: ["picture"] })).toBe(16);
+  const full = { ...small, memory: "full" } as const;
+  expect(await chooseWindow(both, pack, clip(32), full, 12 * GB)).toBeUndefined();
 });
 
 test("models that spare memory stay so, except for a clip whose bytes must not depend on the one before", async () => {

@@ -1,5 +1,5 @@
 import type { Pack } from "../packs/index.ts";
-import { chooseMemoryMode, voiceBytes } from "../pipelines/animatediff/index.ts";
+import { chooseMemoryMode, fittingWindow, voiceBytes } from "../pipelines/animatediff/index.ts";
 import type { DrawnClip, RunMode, RunnerSetup } from "./messages.ts";
 
 /** What the picture models of a pack are wanted for. */
@@ -24,7 +24,7 @@ export async function chooseMode(
   loaded: RunMode | undefined,
 ): Promise<RunMode> {
   if (settled) return settled;
-  const { device, parts, memory = "auto" } = setup;
+  const { device, memory = "auto" } = setup;
   const stable = device.kind === "cpu" || deterministic || setup.deterministic === true;
   const mode = (memory: RunMode["memory"]): RunMode => ({ deterministic: stable, memory });
   if (memory !== "auto") return mode(memory);
@@ -32,6 +32,26 @@ export async function chooseMode(
   if (free === undefined || !picture) return mode("full");
   if (loaded?.memory === "small" && !stable) return mode("small");
   const size = clip ?? { ...picture.native, num_frames: picture.frames.default };
-  const apart = parts.includes("voice") ? 0 : await voiceBytes(pack);
-  return mode(await chooseMemoryMode(pack, size, free - apart));
+  return mode(await chooseMemoryMode(pack, size, free - (await voiceApart(setup, pack))));
+}
+
+/** Bytes for a voice that has a process of its own on the same GPU. */
+async function voiceApart({ parts }: Pick<RunnerSetup, "parts">, pack: Pack): Promise<number> {
+  return parts.includes("voice") ? 0 : voiceBytes(pack);
+}
+
+/**
+ * Frames of a pass, where a clip leaves that open and the small mode has no room for as many as the pack takes.
+ * @param free as for {@link chooseMode}
+ */
+export async function chooseWindow(
+  setup: Pick<RunnerSetup, "parts" | "memory">,
+  pack: Pack,
+  clip: DrawnClip | undefined,
+  mode: RunMode,
+  free: number | undefined,
+): Promise<number | undefined> {
+  const settled = mode.memory === "full" || setup.memory === "full";
+  if (settled || free === undefined || !clip) return undefined;
+  return fittingWindow(pack, clip, free - (await voiceApart(setup, pack)));
 }

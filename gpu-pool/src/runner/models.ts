@@ -5,7 +5,7 @@ import { type AnimateDiffPipeline, isOutOfMemory, loadAnimateDiff } from "../pip
 import { type DiaVoice, loadDia } from "../pipelines/dia/index.ts";
 import { freeDeviceMemory } from "./free-memory.ts";
 import type { Part, RunMode, RunnerSetup } from "./messages.ts";
-import { chooseMode, type PictureWish } from "./mode.ts";
+import { chooseMode, chooseWindow, type PictureWish } from "./mode.ts";
 
 export interface LoadedPicture {
   pack: Pack;
@@ -15,6 +15,8 @@ export interface LoadedPicture {
   convolutions: boolean;
   /** The full mode was tried, and did not fit. */
   tooLarge?: boolean;
+  /** Frames of a pass, where memory is too short for the pack's own. */
+  window?: number;
 }
 
 export interface LoadedVoice {
@@ -86,6 +88,12 @@ export class Models {
   /** The picture models of a pack, in the mode that suits the clip. @throws Error when the pack does not draw here */
   async picture(name: string, wish: PictureWish = {}): Promise<LoadedPicture> {
     const pack = this.#pack(name, "picture");
+    const loaded = await this.#loaded(pack, wish);
+    const window = await chooseWindow(this.#setup, pack, wish.clip, loaded.mode, this.#free);
+    return { ...loaded, window };
+  }
+
+  async #loaded(pack: Pack, wish: PictureWish): Promise<LoadedPicture> {
     if (this.#broken.has(pack)) throw this.#broken.get(pack);
     const same = this.#picture?.pack === pack;
     if (!same) await this.#releasePicture();

@@ -165,7 +165,8 @@ export const PACK_SOURCES: Readonly<Record<string, PackSource>> = {
           [768, 1344],
         ],
         multiple_of: 32,
-        frames: { min: 8, max: 128, default: 32, window: 16, overlap: 4 },
+        // As many frames in one pass as the motion adapter has positions for; runners with too little memory take 16.
+        frames: { min: 8, max: 128, default: 32, window: 32, overlap: 4 },
         fps: { default: 8 },
         steps: { default: 50, max: 100 },
         guidance_scale: { default: 8 },

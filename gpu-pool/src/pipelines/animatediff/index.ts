@@ -2,5 +2,5 @@ export type { CastLora, ClipCast } from "./cast.ts";
 export { chooseCharacters, defaultWeight } from "./characters.ts";
 export { loadAnimateDiff } from "./load.ts";
 export { isOutOfMemory } from "./memory.ts";
-export { chooseMemoryMode, voiceBytes } from "./memory-plan.ts";
+export { chooseMemoryMode, fittingWindow, voiceBytes } from "./memory-plan.ts";
 export * from "./types.ts";

@@ -41,6 +41,24 @@ export async function chooseMemoryMode(pack: Pack, clip: ClipSize, free: number)
   return (await pictureBytes(pack, clip, "full")) <= free ? "full" : "small";
 }
 
+/** Below this only the ladder goes, when memory does run out: the motion modules were trained with 16 frames. */
+const SMALLEST_PLANNED = 16;
+
+/**
+ * The window of a clip that asks for none, where the pack's own does not fit into `free` bytes in the small mode.
+ * @returns undefined where it does, or where nothing smaller would help
+ */
+export async function fittingWindow(pack: Pack, clip: ClipSize, free: number): Promise<number | undefined> {
+  const own = pack.manifest.picture?.frames.window ?? 0;
+  if (clip.context?.window) return undefined;
+  const first = Math.min(own, clip.num_frames);
+  let window = first;
+  const bytes = () => pictureBytes(pack, { ...clip, num_frames: window }, "small");
+  while (window > SMALLEST_PLANNED && (await bytes()) > free)
+    window = Math.max(SMALLEST_PLANNED, Math.ceil(window / 2));
+  return window < first ? window : undefined;
+}
+
 async function weightBytes(pack: Pack, components: readonly string[]): Promise<number> {
   const sizes = components
     .filter((name) => pack.has(name))
