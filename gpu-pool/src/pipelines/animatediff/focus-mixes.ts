@@ -114,9 +114,11 @@ export function blendMixes(
   const blended = new Float32Array(only?.length ?? 0);
   for (const [m, output] of outputs.entries()) {
     const shares = mixes[m]?.shares ?? [];
-    for (let i = 0; i < blended.length; i++) {
-      const share = shares[Math.floor(i / pixels) % shares.length] ?? 0;
-      if (share > 0) blended[i] = (blended[i] ?? 0) + share * (output[i] ?? 0);
+    for (let start = 0; start < blended.length; start += pixels) {
+      const share = shares[(start / pixels) % shares.length] ?? 0;
+      if (share <= 0) continue;
+      for (let i = start; i < start + pixels; i++)
+        blended[i] = (blended[i] as number) + share * (output[i] as number);
     }
   }
   return blended;

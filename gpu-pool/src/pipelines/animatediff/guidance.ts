@@ -1,3 +1,4 @@
+import { scaled } from "./latents.ts";
 import type { ResolvedClip } from "./settings.ts";
 
 /**
@@ -10,19 +11,23 @@ export function guide(
   scale: number,
   rescale: number,
 ): Float32Array {
-  const guided = cond.map((c, i) => {
+  const guided = new Float32Array(cond.length);
+  for (let i = 0; i < guided.length; i++) {
     const u = uncond[i] as number;
-    return u + scale * (c - u);
-  });
+    guided[i] = u + scale * ((cond[i] as number) - u);
+  }
   if (rescale === 0) return guided;
   const factor = rescale * (standardDeviation(cond) / standardDeviation(guided)) + (1 - rescale);
-  return guided.map((value) => value * factor);
+  return scaled(guided, factor);
 }
 
 /** Unbiased, as `torch.std`. */
 export function standardDeviation(values: Float32Array): number {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  let sum = 0;
+  for (const value of values) sum += value;
+  const mean = sum / values.length;
+  let squares = 0;
+  for (const value of values) squares += (value - mean) ** 2;
   return Math.sqrt(squares / (values.length - 1));
 }
 

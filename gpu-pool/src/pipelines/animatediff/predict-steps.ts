@@ -2,7 +2,7 @@ import { breathe } from "./breathe.ts";
 import type { DenoiseState } from "./checkpoint.ts";
 import type { DenoiseHooks } from "./denoise.ts";
 import { guide, isGuided } from "./guidance.ts";
-import { accumulate, divideFrames, gatherFrames, type LatentShape } from "./latents.ts";
+import { accumulate, divideFrames, gatherFrames, isWholeClip, type LatentShape, scaled } from "./latents.ts";
 import type { NextSteps, Prediction, Predictor } from "./predict.ts";
 import type { ResolvedClip } from "./settings.ts";
 import { contextWindows, type FrameWindow, pyramidWeights } from "./windows.ts";
@@ -41,8 +41,9 @@ async function predictOne(steps: StepsToPredict, guided: boolean): Promise<Float
   const { step, latents } = state;
   const windows = contextWindows(clip.windows, step);
   const timestep = clip.scheduler.timesteps[step] ?? 0;
-  const scaled = scaledLatents(latents, clip, step);
-  const sampleOf = (window: FrameWindow) => gatherFrames(scaled, shape, window);
+  const all = scaledLatents(latents, clip, step);
+  const sampleOf = (window: FrameWindow) =>
+    isWholeClip(shape, window) ? all : gatherFrames(all, shape, window);
   // A partner takes one half of a guided window, or every second window without guidance.
   const begun = windows.map((window, i) =>
     !guided && i % 2 === 1 ? predictor.begin?.(sampleOf(window), shape, window, timestep) : undefined,
@@ -72,7 +73,7 @@ async function predictTwo(steps: StepsToPredict, guided: boolean): Promise<Float
   const { step, latents } = state;
   const { timesteps } = clip.scheduler;
   const windows = contextWindows(clip.windows, step);
-  const scaled = scaledLatents(latents, clip, step);
+  const all = scaledLatents(latents, clip, step);
   const { base, slope } = affineStep(steps);
   const scale = clip.guidanceScale;
   const mix = guided
@@ -87,7 +88,7 @@ async function predictTwo(steps: StepsToPredict, guided: boolean): Promise<Float
       base: gatherFrames(base, shape, window),
       mix,
     };
-    const sample = gatherFrames(scaled, shape, window);
+    const sample = gatherFrames(all, shape, window);
     const pair = await predictor.predictTwo?.(sample, shape, window, timesteps[step] ?? 0, next);
     if (pair) pairs.push(pair);
   }
@@ -108,17 +109,18 @@ function affineStep({ clip, state, noise }: StepsToPredict): { base: Float32Arra
   if (!k) throw new RangeError(`step ${step} of ${clip.scheduler.steps.length}`);
   const inputScale = clip.scheduler.inputScales[step + 1] ?? 1;
   const own = k.sample + k.x0 * k.x0Sample;
-  const base = latents.map((value, i) => {
+  const base = new Float32Array(latents.length);
+  for (let i = 0; i < base.length; i++) {
     const before = k.previousX0 === 0 ? 0 : k.previousX0 * (previousX0?.[i] ?? 0);
     const fresh = k.noise === 0 ? 0 : k.noise * (noise?.[i] ?? 0);
-    return inputScale * (own * value + before + fresh);
-  });
+    base[i] = inputScale * (own * (latents[i] as number) + before + fresh);
+  }
   return { base, slope: inputScale * (k.output + k.x0 * k.x0Output) };
 }
 
 function scaledLatents(latents: Float32Array, { scheduler }: ResolvedClip, step: number): Float32Array {
   const scale = scheduler.inputScales[step] ?? 1;
-  return scale === 1 ? latents : latents.map((value) => value * scale);
+  return scale === 1 ? latents : scaled(latents, scale);
 }
 
 function joinWindows(
@@ -143,9 +145,7 @@ function merge(
   shape: LatentShape,
 ): Float32Array {
   const first = parts[0];
-  const whole = windows[0];
-  const ordered = whole?.length === shape.frames && whole.every((frame, i) => frame === i);
-  if (first && parts.length === 1 && ordered) return first;
+  if (first && parts.length === 1 && isWholeClip(shape, windows[0] ?? [])) return first;
   const sum = new Float32Array(shape.channels * shape.frames * shape.height * shape.width);
   const divisors = new Array<number>(shape.frames).fill(0);
   for (const [i, part] of parts.entries()) {

@@ -1,6 +1,6 @@
 import type { Mt19937 } from "../../random/index.ts";
 import { freeNoise } from "./free-noise.ts";
-import { type LatentShape, latentCount } from "./latents.ts";
+import { type LatentShape, latentCount, scaled } from "./latents.ts";
 import type { ResolvedClip } from "./settings.ts";
 
 /** Standard normal noise of a clip, in the order that torch draws it: `[channels, frames, height, width]`. */
@@ -30,7 +30,7 @@ export function initialLatents(
 ): Float32Array {
   const { scheduler } = clip;
   const { image } = start;
-  if (!image) return noise.map((value) => value * scheduler.initNoiseSigma);
+  if (!image) return scaled(noise, scheduler.initNoiseSigma);
   const mix = scheduler.addNoise[start.step];
   if (!mix) throw new RangeError(`step ${start.step} of ${scheduler.addNoise.length}`);
   return noise.map((value, i) => mix.signal * (image[i] as number) + mix.noise * value);
