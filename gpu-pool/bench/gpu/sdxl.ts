@@ -87,6 +87,8 @@ const chosen = () =>
     if (!options) throw new Error(`no variant "${name}"; there are ${Object.keys(VARIANTS).join(", ")}`);
     return { name, options };
   });
+/** The most memory that this process has had on the host: the first session of a process tells what one takes. */
+const hostPeak = () => Math.round(process.resourceUsage().maxRSS / 1024);
 const cache = await mkdtemp(join(folder, ".cache-"));
 
 async function unet() {
@@ -140,6 +142,7 @@ async function step(): Promise<void> {
   for (const { name, options } of chosen()) {
     try {
       const { session, buildMs, createMs, plan } = await make(2, options, false);
+      const hostPeakMiB = hostPeak();
       const { figures, result } = await timed(session, feeds, "out_sample", repeats);
       say({
         section: "step",
@@ -152,6 +155,7 @@ async function step(): Promise<void> {
         createMs,
         ...plan,
         memoryMiB: memoryUsed(),
+        hostPeakMiB,
       });
       await session.release();
     } catch (error) {
@@ -279,6 +283,7 @@ async function memory(): Promise<void> {
       }),
     );
   const adapters = loraFeeds(targets, 32);
+  new ResidentFeeds(1, provider === "cuda" ? library : undefined).keep(adapters);
   const times: number[] = [];
   for (let i = 0; i < 5; i++) {
     const start = performance.now();

@@ -84,6 +84,40 @@ describe("the built-in pack", () => {
     expect(same(first, await draw(states.get(4)))).toBe(true);
   });
 
+  test("one clip after the other, with other LoRA weights: each is what it is by itself", async () => {
+    const weighted = (temo: number, felfel: number) => ({
+      ...clip,
+      num_inference_steps: 2,
+      characters: [
+        { name: "temo", weight: temo },
+        { name: "felfel", weight: felfel },
+      ],
+    });
+    const alone = await withPipeline({ deterministic: true }, (pipeline) =>
+      pipeline.generate(weighted(0.2, 0.9)),
+    );
+    const [first, other, again] = await withPipeline({ deterministic: true }, async (pipeline) => [
+      await pipeline.generate(weighted(0.9, 0.2)),
+      await pipeline.generate(weighted(0.2, 0.9)),
+      await pipeline.generate(weighted(0.9, 0.2)),
+    ]);
+    if (!first || !other || !again) throw new Error("three clips were asked for");
+    expect(same(first, again)).toBe(true);
+    expect(same(other, alone)).toBe(true);
+    expect(same(first, other)).toBe(false);
+  });
+
+  test("a first image is encoded as on the CPU", async () => {
+    const image = { data: new Uint8Array(256 * 256 * 3), count: 1, width: 256, height: 256 };
+    for (let i = 0; i < image.data.length; i++) image.data[i] = (i * 7 + (i >> 9)) & 255;
+    const options = { firstImage: { image, strength: 0.2 } };
+    const draw = (where: Partial<LoadOptions>) =>
+      withPipeline(where, (pipeline) => pipeline.generate(clip, options));
+    const likeness = psnr((await draw({ device: "cpu" })).frames, (await draw({})).frames);
+    console.log(`first image: ${likeness.toFixed(1)} dB from the CPU's frames`);
+    expect(likeness).toBeGreaterThan(25);
+  });
+
   test("fast differs little", async () => {
     const [full, fast] = await withPipeline({}, async (pipeline) => [
       await pipeline.generate({ ...clip, num_inference_steps: 20 }),

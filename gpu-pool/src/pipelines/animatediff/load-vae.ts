@@ -2,11 +2,15 @@ import { buildVaeDecoder, buildVaeEncoder, type DecoderOptions } from "../../gra
 import { autoencoderConfig, vaeScale } from "../../graphs/config/vae.ts";
 import { createSession, float32, floatOutput, type Session } from "../../onnx/session.ts";
 import { needsFixedSizes, sessionOptions, targetOf } from "./device.ts";
+import { isOutOfMemory } from "./memory.ts";
 import { modelWeights, readConfig } from "./model-folder.ts";
 import type { DecodedFrames, Vae } from "./models.ts";
 import type { ModelOptions } from "./types.ts";
 
-/** The autoencoder of a pack. The encoder, and the exact decoder of a GPU, are loaded when first needed. */
+/**
+ * The autoencoder of a pack. The encoder, and what is exact beside a GPU, are loaded when first needed; a GPU's encoder
+ * goes again after its image. Bit-stable graphs of stock operators are made for one size, so there the CPU encodes.
+ */
 export async function loadVae(
   folder: string,
   options: ModelOptions,
@@ -26,7 +30,26 @@ export async function loadVae(
   const exact = lazily(() =>
     options.device === "cpu" && decoder ? Promise.resolve(decoder) : open(buildVaeDecoder, exactOptions),
   );
-  const encoder = lazily(() => open(buildVaeEncoder, exactOptions));
+  const exactEncoder = lazily(() => open(buildVaeEncoder, exactOptions));
+  const encode = async (session: Session, pixels: Float32Array, height: number, width: number) => {
+    const input = float32(pixels, [1, config.in_channels, height, width]);
+    return floatOutput(await session.run({ sample: input }), "latent_mean");
+  };
+  /** @returns undefined where the device has no room for it, or half precision no numbers */
+  const encodeThere = async (...image: [pixels: Float32Array, height: number, width: number]) => {
+    let session: Session | undefined;
+    try {
+      session = await open(buildVaeEncoder, options);
+      const latents = await encode(session, ...image);
+      return latents.every(Number.isFinite) ? latents : undefined;
+    } catch (error) {
+      if (!isOutOfMemory(error)) throw error;
+      return undefined;
+    } finally {
+      // One image a clip is not worth the memory.
+      await session?.release();
+    }
+  };
   const decode = async (
     session: Session,
     latents: Float32Array,
@@ -52,14 +75,13 @@ export async function loadVae(
       return joinFrames(frames);
     },
     decodeExact: async (...args) => decode(await exact.get(), ...args),
-    encode: async (pixels, height, width) => {
-      const session = await encoder.get();
-      const input = float32(pixels, [1, config.in_channels, height, width]);
-      return floatOutput(await session.run({ sample: input }), "latent_mean");
+    encode: async (...image) => {
+      const there = options.device === "cpu" || oneSize ? undefined : await encodeThere(...image);
+      return there ?? encode(await exactEncoder.get(), ...image);
     },
     close: async () => {
       await sized.close();
-      const sessions = new Set([decoder, await exact.loaded(), await encoder.loaded()]);
+      const sessions = new Set([decoder, await exact.loaded(), await exactEncoder.loaded()]);
       for (const session of sessions) await session?.release();
     },
   };
