@@ -14,7 +14,7 @@ import { join } from "node:path";
 import { DiaConfig } from "../src/graphs/dia-config.ts";
 import { buildDiaDecoder } from "../src/graphs/dia-decoder.ts";
 import { buildDiaEncoder } from "../src/graphs/dia-encoder.ts";
-import { DIA_CPU, DIA_CUDA } from "../src/graphs/dia-layers.ts";
+import { DIA_CPU, DIA_CUDA, type DiaTarget } from "../src/graphs/dia-layers.ts";
 import { loadNativeOps } from "../src/onnx/native-ops.ts";
 import { createSession, float32, floatOutput, int64 } from "../src/onnx/session.ts";
 import { promptRows } from "../src/pipelines/dia/delay-pattern.ts";
@@ -36,10 +36,16 @@ const reference = JSON.parse(await readFile(join(folder, "reference.json"), "utf
 const text = new TextEncoder().encode(reference.text);
 const now = () => performance.now();
 
+/** Logits of given tokens; on a GPU with the Loop, and with the own operators with DiaDecode too. */
 async function parity(): Promise<void> {
+  await parityOf(false);
+  if (device === "cuda" && loadNativeOps()) await parityOf(true);
+}
+
+async function parityOf(nativeLoop: boolean): Promise<void> {
   const config = DiaConfig.parse(JSON.parse(await readFile(join(folder, "dia/config.json"), "utf8")));
   const weights = await openWeights([join(folder, "dia/model.safetensors")]);
-  const target = device === "cuda" ? DIA_CUDA : DIA_CPU;
+  const target = { ...(device === "cuda" ? DIA_CUDA : DIA_CPU), nativeLoop };
   const crossOutputs = target.cross === "fed";
   const encoder = await createSession(
     buildDiaEncoder(config, weights, { dtype: target.dtype, crossOutputs }),
@@ -70,6 +76,7 @@ async function parity(): Promise<void> {
     past_v: past,
     mask,
     ...(crossK && crossV ? { cross_k: crossK, cross_v: crossV } : { encoder_hidden: hidden }),
+    ...(nativeLoop ? { cache: int64([0, 0], [2]) } : {}),
     forced: int64(next.flat(), [steps, 1, c.num_channels]),
     gumbel: float32(new Float32Array(steps * c.num_channels * 45), [steps, 1, c.num_channels, 45]),
     params: float32(Float32Array.of(3, 1, 0.9), [3, 1]),
@@ -78,6 +85,7 @@ async function parity(): Promise<void> {
   const expected = (await raw("logits")).subarray(prompt * 2 * c.num_channels * c.vocab_size);
   say({
     section: "voice logits",
+    loop: nativeLoop ? "own" : "stock",
     steps,
     fromFloat32: relative(actual, expected),
     transformersHalf: reference.halfRelative,
@@ -115,10 +123,14 @@ async function tokens(): Promise<void> {
 }
 
 const length = device === "cuda" ? 860 : 60;
-// VOICE_LIBRARY: the own operators. VOICE_CHOICES=separate: three products for queries, keys and values.
+// VOICE_LIBRARY: the own operators. VOICE_CHOICES=separate: ONNX Runtime's Loop, three products for queries, keys and
+// values; VOICE_CHOICES=loop: its Loop with all else that the own operators give.
 if (process.env.VOICE_LIBRARY) loadNativeOps(process.env.VOICE_LIBRARY);
-const choices =
-  process.env.VOICE_CHOICES === "separate" ? { packedProjections: false, nativeGate: false } : {};
+const CHOICES: Readonly<Record<string, Partial<DiaTarget>>> = {
+  separate: { packedProjections: false, nativeGate: false, nativeLoop: false },
+  loop: { packedProjections: true, nativeLoop: false },
+};
+const choices = CHOICES[process.env.VOICE_CHOICES ?? ""] ?? {};
 
 /** Generates `batch` dialogues of `rows` frames side by side. */
 async function dialogues(model: DiaModel, batch: number, rows: number) {
@@ -151,6 +163,7 @@ async function timeDialogues(batch: number, cold: boolean): Promise<void> {
   say({
     section: "voice",
     choices,
+    loop: model.nativeLoop ? "own" : "stock",
     batch,
     ...figures,
     generate: reference.generateFramesPerSecond,

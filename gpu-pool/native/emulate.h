@@ -30,7 +30,7 @@ inline std::vector<Fiber> fibers(1024);
 inline ucontext_t scheduler;
 inline uint32_t now, threads;
 inline std::function<void()> body;
-inline float shared[16384];
+alignas(16) inline float shared[32768];
 
 struct ThreadIndex {
   struct {
@@ -112,11 +112,12 @@ void launch(Kernel kernel, dim3 grid, dim3 block, A... a) {
   threads = block.x;
   block_size = block;
   body = [&] { kernel(a...); };
-  for (uint32_t y = 0; y < grid.y; y++)
-    for (uint32_t x = 0; x < grid.x; x++) {
-      block_index = dim3(x, y);
-      run_block();
-    }
+  for (uint32_t z = 0; z < grid.z; z++)
+    for (uint32_t y = 0; y < grid.y; y++)
+      for (uint32_t x = 0; x < grid.x; x++) {
+        block_index = dim3(x, y, z);
+        run_block();
+      }
 }
 /// Weights that are mapped from a file are not aligned on the CPU, as they are on a GPU.
 template <typename T>
@@ -124,6 +125,11 @@ T load(const T* at) {
   T value;
   memcpy(&value, reinterpret_cast<const char*>(at), sizeof value);
   return value;
+}
+inline uint32_t add(uint32_t* to, uint32_t value) {
+  const uint32_t before = *to;
+  *to += value;
+  return before;
 }
 }  // namespace emulated
 
@@ -134,6 +140,11 @@ T load(const T* at) {
 #define __shfl_xor_sync(mask, value, step) emulated::shuffle(value, step)
 #define __ldg emulated::load
 #define __ldcs emulated::load
+#define __ldcg emulated::load
+#define __threadfence()
+#define atomicAdd emulated::add
+#define __fadd_rn(a, b) ((a) + (b))
+#define __fmul_rn(a, b) ((a) * (b))
 #define __fdividef(a, b) ((a) / (b))
 #define __expf expf
 #define rsqrtf(x) (1.0f / sqrtf(x))

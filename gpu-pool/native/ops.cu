@@ -357,8 +357,10 @@ Op make(const char* name, OrtStatus* (*compute)(void*, OrtKernelContext*), const
   return op;
 }
 
+#include "dia-op.cuh"
+
 OrtDomain* domain = nullptr;
-Op ops[10];
+Op ops[11];
 
 OrtStatus* make_domain() {
   if (domain) return nullptr;
@@ -372,6 +374,8 @@ OrtStatus* make_domain() {
   ops[7] = make("GatedSilu", gated_silu, GEGLU_IN, 1, 1, GEGLU_OUT, 1);
   ops[8] = make("GatedLinear", gated_linear, RESIDUAL_IN, 3, 3, GEGLU_OUT, 1);
   ops[9] = make("JointLinear", joint_linear, JOINT_IN, 4, 4, JOINT_OUT, 3);
+  ops[10] = make("DiaDecode", dia::compute, dia::IN, 13, 13, dia::OUTPUTS, 6);
+  dia::complete(ops[10]);
   OrtDomain* made = nullptr;
   if (OrtStatus* status = ort_create_domain(api, DOMAIN_NAME, &made)) return status;
   for (const Op& op : ops)

@@ -24,9 +24,10 @@ struct OrtApiBase {
   const char* (*version)();
 };
 
-enum { ORT_FLOAT = 1, ORT_HALF = 10 };
+enum { ORT_FLOAT = 1, ORT_INT64 = 7, ORT_HALF = 10 };
 enum { ORT_FAIL = 1 };
-enum { ORT_REQUIRED = 0, ORT_OPTIONAL = 1 };
+enum { ORT_REQUIRED = 0, ORT_OPTIONAL = 1, ORT_VARIADIC = 2 };
+enum { ORT_ON_HOST = -2 };
 constexpr uint32_t ORT_VERSION = 24;
 
 template <typename Function>

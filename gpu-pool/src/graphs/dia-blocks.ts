@@ -9,8 +9,12 @@ export interface RopeTable {
   readonly sin: Value;
 }
 
-/** Cosines and sines of the rotary embedding in the graph's type, computed in float32 as torch does. */
-export function ropeTable(g: GraphBuilder, positions: number, headDim: number, theta: number): RopeTable {
+/** Cosines and sines of the rotary embedding, [positions, head_dim / 2], computed in float32 as torch does. */
+export function ropeAngles(
+  positions: number,
+  headDim: number,
+  theta: number,
+): { cos: Float32Array; sin: Float32Array } {
   const half = headDim / 2;
   const cos = new Float32Array(positions * half);
   const sin = new Float32Array(positions * half);
@@ -22,7 +26,14 @@ export function ropeTable(g: GraphBuilder, positions: number, headDim: number, t
       sin[p * half + i] = Math.sin(angle);
     }
   }
-  return { cos: op.floats(g, cos, [positions, half]), sin: op.floats(g, sin, [positions, half]) };
+  return { cos, sin };
+}
+
+/** The angles' table in the graph's type. */
+export function ropeTable(g: GraphBuilder, positions: number, headDim: number, theta: number): RopeTable {
+  const { cos, sin } = ropeAngles(positions, headDim, theta);
+  const shape = [positions, headDim / 2];
+  return { cos: op.floats(g, cos, shape), sin: op.floats(g, sin, shape) };
 }
 
 /** Root-mean-square norm, computed in float32. */

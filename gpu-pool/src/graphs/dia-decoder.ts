@@ -5,6 +5,7 @@ import type { KeysValues } from "./dia-cached-attention.ts";
 import type { DiaConfig } from "./dia-config.ts";
 import { crossKeysValues, maskBias } from "./dia-encoder.ts";
 import { type AlignmentHead, DecoderLayers, type DiaTarget, type Reading } from "./dia-layers.ts";
+import { fitsNativeLoop, nativeFrameLoop } from "./dia-native.ts";
 import { applyEnding, sampleFrame } from "./dia-sampler.ts";
 
 export interface DiaDecoderOptions {
@@ -30,6 +31,7 @@ export interface DiaDecoderOptions {
  * each frame attends to each byte of the text. `options.logits` adds `logits` [n', 2, B, C, V].
  * `options.reading` adds the input `head_weights` float32 [layers, heads] and the outputs `reading_positions`
  * [layers * heads, B, S] and `reading_attention` [B, S, T] of the prompt's rows, see {@link Reading}.
+ * With the own operators the loop is DiaDecode and there is one more input, `cache` ({@link nativeFrameLoop}).
  */
 export function buildDiaDecoder(
   config: DiaConfig,
@@ -48,6 +50,21 @@ export function buildDiaDecoder(
     ? g.input("head_weights", "float32", [c.num_hidden_layers, c.cross_num_attention_heads])
     : undefined;
   const { start, reading } = prefill(g, config, decoder, inputs, headWeights);
+  if (reading) {
+    g.output("reading_positions", reading.positions);
+    g.output("reading_attention", reading.attention);
+  }
+  if (usesNativeLoop(config, target)) {
+    const { alignmentHead, logits = false } = options;
+    const made = nativeFrameLoop(g, config, inputs, cross, start, { alignmentHead, logits });
+    g.output("tokens", made.tokens);
+    g.output("ended", made.ended);
+    g.output("new_k", made.newK);
+    g.output("new_v", made.newV);
+    if (alignmentHead) g.output("alignment", made.alignment);
+    if (logits) g.output("logits", made.logits);
+    return g.build("dia_decoder");
+  }
   const kv = flatten(start);
   const body = frameLoop(g, config, { inputs, decoder, start, logits: options.logits === true });
 
@@ -66,12 +83,13 @@ export function buildDiaDecoder(
   g.output("ended", valueAt(results, 1));
   outputNewRows(g, results.slice(2, 2 + kv.length));
   if (options.alignmentHead) g.output("alignment", op.cast(g, valueAt(results, 3 + kv.length), "float32"));
-  if (reading) {
-    g.output("reading_positions", reading.positions);
-    g.output("reading_attention", reading.attention);
-  }
   if (options.logits) g.output("logits", valueAt(results, results.length - 1));
   return g.build("dia_decoder");
+}
+
+/** Whether the decoder's frames are made by the own operator. */
+export function usesNativeLoop(config: DiaConfig, target: DiaTarget): boolean {
+  return target.nativeLoop === true && target.dtype === "float16" && fitsNativeLoop(config);
 }
 
 type DecoderInputs = ReturnType<typeof declareInputs>;
@@ -93,8 +111,10 @@ function declareInputs(g: GraphBuilder, config: DiaConfig, target: DiaTarget) {
   const mask = g.input("mask", "float32", ["2*B", "T"]);
   const forced = g.input("forced", "int64", ["N", "B", channels]);
   const gumbel = g.input("gumbel", "float32", ["N", "B", channels, "K"]);
-  const params = op.split(g, g.input("params", "float32", [3, "B"]), 3, 0);
-  const [guidance, inverseTemperature, topP] = params.map((row) => op.reshape(g, row, ["B", 1, 1]));
+  const params = g.input("params", "float32", [3, "B"]);
+  const [guidance, inverseTemperature, topP] = op
+    .split(g, params, 3, 0)
+    .map((row) => op.reshape(g, row, ["B", 1, 1]));
   if (!guidance || !inverseTemperature || !topP) throw new Error("params has three rows");
   return {
     n,
@@ -105,6 +125,7 @@ function declareInputs(g: GraphBuilder, config: DiaConfig, target: DiaTarget) {
     mask,
     forced,
     gumbel,
+    params,
     sampling: { guidance, inverseTemperature, topP, topK: g.size("K") },
   };
 }

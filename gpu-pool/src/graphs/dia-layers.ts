@@ -23,6 +23,8 @@ export interface DiaTarget {
   readonly packedProjections?: boolean;
   /** The gated feed-forward's elementwise part as one of the own operators (gpu-pool/native). */
   readonly nativeGate?: boolean;
+  /** All frames of a run as one own operator, where it takes the model; float16 only. */
+  readonly nativeLoop?: boolean;
 }
 
 export const DIA_CPU: DiaTarget = {

@@ -168,15 +168,14 @@ class Batch {
         [batch, channels],
       ),
       ending: int64(this.#ending, [batch]),
-      past_k: this.#cache.keys,
-      past_v: this.#cache.values,
+      ...this.#cache.feeds,
       ...this.#text.feeds,
       forced: int64(this.#forced(frames), [frames, batch, channels]),
       gumbel: float32(interleave(draws, frames), [frames, batch, channels, this.#topK]),
       params: float32(this.#params, [3, batch]),
       ...(this.#model.readsPrompt ? { head_weights: noHeads(this.#model) } : {}),
     });
-    this.#keep(outputs);
+    this.#keep(outputs, promptRowCount);
     return frames;
   }
 
@@ -192,7 +191,7 @@ class Batch {
     ).flat();
   }
 
-  #keep(outputs: Outputs): void {
+  #keep(outputs: Outputs, promptRowCount: number): void {
     const channels = this.#model.config.decoder.num_channels;
     const batch = this.#requests.length;
     const tokens = Array.from(outputs.tokens?.data ?? [], Number);
@@ -203,7 +202,8 @@ class Batch {
       this.#rows[b]?.push(tokens.slice(i * channels, (i + 1) * channels));
       if (attended) this.#alignment[b]?.push(attended.slice(i * length, (i + 1) * length));
     }
-    this.#cache.append(outputs.new_k, outputs.new_v);
+    const made = promptRowCount + tokens.length / channels / batch;
+    this.#cache.append(outputs.new_k, outputs.new_v, made);
     this.#ending = Array.from(outputs.ended?.data ?? [], Number);
     this.#unseen = this.#rows.map((rows) => rows.slice(-1));
   }

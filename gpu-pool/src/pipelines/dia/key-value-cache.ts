@@ -1,8 +1,16 @@
-import type { TensorValue } from "../../onnx/session.ts";
+import { int64, type TensorValue } from "../../onnx/session.ts";
 import type { DiaModel } from "./model.ts";
 
-/** Keys and values of all rows so far, `[layers, 2B, kv heads, P, dim]`, kept on the host between runs. */
+/** Numbers by which the own operator knows whose keys and values it keeps. */
+let caches = 0;
+
+/**
+ * Keys and values of all rows so far, `[layers, 2B, kv heads, P, dim]`, kept on the host between runs; the own
+ * operator keeps those of the batch that runs, one batch at a time.
+ */
 export class KeyValueCache {
+  /** 0: on the host; undefined where the decoder has no such input. */
+  readonly #id: number | undefined;
   readonly #outer: number;
   readonly #dim: number;
   readonly #shape: (length: number) => number[];
@@ -10,8 +18,11 @@ export class KeyValueCache {
   #keys: TensorValue;
   #values: TensorValue;
 
-  constructor(model: DiaModel, batch: number) {
+  /** @param once for a single run, beside the batch that the operator keeps keys and values of */
+  constructor(model: DiaModel, batch: number, once = false) {
     const { num_hidden_layers: layers, num_key_value_heads: heads, head_dim: dim } = model.config.decoder;
+    if (model.nativeLoop && !once) caches += 1;
+    this.#id = model.nativeLoop ? (once ? 0 : caches) : undefined;
     this.#dim = dim;
     this.#outer = layers * 2 * batch * heads;
     this.#shape = (length) => [layers, 2 * batch, heads, length, dim];
@@ -24,16 +35,20 @@ export class KeyValueCache {
     this.#values = empty();
   }
 
-  get keys(): TensorValue {
-    return this.#keys;
+  /** What the next run of the decoder is fed. */
+  get feeds(): Record<string, TensorValue> {
+    const past = { past_k: this.#keys, past_v: this.#values };
+    return this.#id === undefined
+      ? past
+      : { ...past, cache: int64([this.#id, this.#id ? this.#length : 0], [2]) };
   }
 
-  get values(): TensorValue {
-    return this.#values;
-  }
-
-  /** Adds the rows that a run made. */
-  append(keys: TensorValue | undefined, values: TensorValue | undefined): void {
+  /** Adds the rows that a run made. @param made how many there are */
+  append(keys: TensorValue | undefined, values: TensorValue | undefined, made: number): void {
+    if (this.#id) {
+      this.#length += made;
+      return;
+    }
     const added = keys?.shape[3];
     if (!keys || !values || added === undefined) throw new Error("the decoder gave no keys and values");
     this.#keys = this.#grown(this.#keys, keys, added);

@@ -5,7 +5,7 @@ import { buildDacDecoder } from "../../graphs/dac-decoder.ts";
 import { buildDacEncoder } from "../../graphs/dac-encoder.ts";
 import type { DacKernels } from "../../graphs/dac-kernels.ts";
 import { DiaConfig } from "../../graphs/dia-config.ts";
-import { buildDiaDecoder } from "../../graphs/dia-decoder.ts";
+import { buildDiaDecoder, usesNativeLoop } from "../../graphs/dia-decoder.ts";
 import { buildDiaEncoder } from "../../graphs/dia-encoder.ts";
 import {
   type AlignmentHead,
@@ -44,6 +44,8 @@ export interface DiaModel {
   readonly target: DiaTarget;
   readonly encoder: Session;
   readonly decoder: Session;
+  /** The own operator makes the frames, and keeps keys and values between the runs of a batch. */
+  readonly nativeLoop: boolean;
   /** The decoder tells how a prompt's rows attend to the text; only where no alignment head is known. */
   readonly readsPrompt: boolean;
   release(): Promise<void>;
@@ -67,7 +69,10 @@ export interface DacModel {
 function targetFor({ device, precision, choices }: DiaModelOptions): DiaTarget {
   if (device === "cpu") return { ...DIA_CPU, ...choices };
   if (precision === "float32") return { ...DIA_CUDA_FLOAT32, ...choices };
-  return { ...DIA_CUDA, nativeGate: loadNativeOps() !== undefined, ...choices };
+  const native = loadNativeOps() !== undefined;
+  // The own loop takes the weights as they lie: joined ones would be a copy for the prompt alone.
+  const own = { nativeGate: native, nativeLoop: native, packedProjections: !native };
+  return { ...DIA_CUDA, ...own, ...choices };
 }
 
 async function readJson(path: string): Promise<unknown> {
@@ -114,7 +119,8 @@ export async function loadDiaModel(folder: string, options: DiaModelOptions): Pr
     await encoder.release();
     await decoder.release();
   };
-  return { config, target, encoder, decoder, readsPrompt, release };
+  const nativeLoop = usesNativeLoop(config, target);
+  return { config, target, encoder, decoder, nativeLoop, readsPrompt, release };
 }
 
 const LARGE_CHANNELS = 1024;

@@ -28,15 +28,14 @@ export async function readAttention(
   const length = request.text.length;
   const text = await encodeTexts(model, [request]);
   const read = async (headWeights: Float32Array) => {
-    const cache = new KeyValueCache(model, 1);
+    const cache = new KeyValueCache(model, 1, true);
     const channels = model.config.decoder.num_channels;
     return model.decoder.run({
       n: int64([0], []),
       prompt: int64(rows.slice(0, -1).flat(), [1, rows.length - 1, channels]),
       tok: int64(rows.at(-1) ?? [], [1, channels]),
       ending: int64([-1], [1]),
-      past_k: cache.keys,
-      past_v: cache.values,
+      ...cache.feeds,
       ...text.feeds,
       forced: int64([], [0, 1, channels]),
       gumbel: float32(new Float32Array(0), [0, 1, channels, 1]),
