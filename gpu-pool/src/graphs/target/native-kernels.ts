@@ -124,8 +124,9 @@ export function fitsGatedLinear(depth: Dim | undefined, width: number): boolean 
   return divisible(depth, 64) && divisible(width, 128);
 }
 
+/** Narrower rows are bound by memory, where three products of cuBLAS are faster. */
 export function fitsJointLinear(depth: Dim | undefined, width: number): boolean {
-  return divisible(depth, 64) && divisible(width, 64);
+  return divisible(depth, 64) && divisible(width, 64) && Number(depth) >= 640;
 }
 
 /** `(x values + bias) * gelu(x gates + bias)` with the weight [values; gates], [2 * width, depth]. */

@@ -143,7 +143,7 @@ function linearOps(g: GraphBuilder, { lora: loraInputs, kernels, feedForwardChun
     layerNorm(stream, path, epsilon, position) {
       const width = stream.result.shape.at(-1);
       const pending = !stream.settled && (stream.skip || stream.bias) !== undefined;
-      if (native.has("layerNorm") && position && pending && typeof width === "number" && width % 8 === 0) {
+      if (native.has("layerNorm") && pending && typeof width === "number" && width % 8 === 0) {
         const both = nativeLayerNorm(g, stream.result, path, epsilon, { ...stream, position });
         stream.settled = both.sum;
         return both;
