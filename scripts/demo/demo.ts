@@ -7,22 +7,22 @@ import { followWithBar, size } from "../lib/progress.ts";
 import { root } from "../lib/root.ts";
 import { saveResults } from "../lib/save.ts";
 import { nodeReady, type Stack, startStack } from "../lib/stack.ts";
+import { REQUEST } from "./request.ts";
+import { toldLines } from "./told-lines.ts";
 
-// The two-character example of the product's brief.
-const REQUEST = {
-  characters: ["temo", "felfel"],
-  prompt:
-    "temo and felfel characters working together on moon base, both characters clearly visible, temo in space suit on left, felfel in adventure gear on right, epic lighting",
-  dialogue: "[S1] Temo: Welcome to our lunar base, Felfel! [S2] Felfel: This technology is incredible, Temo!",
-  seed: 42,
-};
-
-async function render(stack: Stack): Promise<Render> {
+/** Renders the request, and notes when something of it can first be heard and seen. */
+async function render(stack: Stack): Promise<{ done: Render; previews: string[] }> {
   const client = new EdgeClient(stack.url);
+  const started = performance.now();
+  const first = new Map<string, number>();
   const { id } = await client.submit(REQUEST);
-  const done = await followWithBar(client, id);
+  const done = await followWithBar(client, id, undefined, ({ type, data }) => {
+    if (type !== "preview") return;
+    const kind = String(data.content_type).startsWith("audio/") ? "sound" : "picture";
+    if (!first.has(kind)) first.set(kind, (performance.now() - started) / 1000);
+  });
   if (done.status !== "succeeded") throw new Error(done.error?.message ?? `the render is ${done.status}`);
-  return done;
+  return { done, previews: [...first].map(([kind, at]) => `${kind} after ${at.toFixed(1)} s`) };
 }
 
 async function main(): Promise<void> {
@@ -44,19 +44,21 @@ async function main(): Promise<void> {
     });
     await Promise.race([nodeReady(stack.url), stack.failed, interrupted.promise]);
     console.log(`Edge and node are up at ${stack.url}, models loaded, after ${seconds()} s`);
-    const done = await Promise.race([render(stack), stack.failed, interrupted.promise]);
+    const { done, previews } = await Promise.race([render(stack), stack.failed, interrupted.promise]);
     const saved = await saveResults(new EdgeClient(stack.url), done, join(root, "out/demo.mp4"), true);
     const stages = done.receipt?.stages
       .map(({ stage, seconds }) => `${stage} ${seconds.toFixed(1)} s`)
       .join(", ");
-    console.log(`\nDone in ${seconds()} s (${stages})`);
+    console.log(`\nDone in ${seconds()} s (${stages}); first ${previews.join(", first ")}`);
+    const manifest = saved.find(({ path }) => path.endsWith(".manifest.json"));
+    for (const line of manifest ? await toldLines(manifest.path) : []) console.log(`  ${line}`);
     for (const { path, bytes, seconds } of saved) {
       console.log(
         `  ${relative(process.cwd(), path)}  ${size(bytes)}${seconds ? `, ${seconds.toFixed(1)} s` : ""}`,
       );
     }
     for (const { field, given, used, rule } of done.warnings)
-      console.log(`  note: ${field} ${given} → ${used} (${rule})`);
+      console.log(`  note: ${field} ${given} → ${used || "left out"} (${rule})`);
     console.log(`\nThe cartoon is at ${saved[0]?.path}`);
   } finally {
     await stack?.stop();

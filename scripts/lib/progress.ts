@@ -57,10 +57,19 @@ function showShots(bar: SingleBar, { stage, progress, shots, shots_done }: Story
 }
 
 /** Follows a render with a bar. */
-export async function followWithBar(client: EdgeClient, id: string, signal?: AbortSignal): Promise<Render> {
+export async function followWithBar(
+  client: EdgeClient,
+  id: string,
+  signal?: AbortSignal,
+  onEvent: (event: RenderEvent) => void = () => {},
+): Promise<Render> {
   const bar = newBar();
   try {
-    const render = await client.follow(id, (event) => show(bar, event), signal);
+    const told = (event: RenderEvent) => {
+      onEvent(event);
+      show(bar, event);
+    };
+    const render = await client.follow(id, told, signal);
     if (render.status === "succeeded") bar.update(100, { stage: "done", detail: "" });
     return render;
   } finally {
