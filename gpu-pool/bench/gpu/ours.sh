@@ -45,11 +45,16 @@ SAVE="arena_extend_strategy=kSameAsRequested"
 for f in "${FRAMES[@]}"; do sdxl "memory$f-small" 40 memory --frames "$f" --mode small --variants $NATIVE --cuda "$SAVE"; done
 sdxl "memory${FRAMES[0]}-small-powers" 40 memory --frames "${FRAMES[0]}" --mode small --variants $NATIVE
 for f in "${FRAMES[@]}"; do sdxl "memory$f" 40 memory --frames "$f" --mode normal --variants $NATIVE --cuda "$SAVE"; done
+voice first-second 90
+# As the product runs: with TF32.
+section voice-tf32 120 env ORT_ENABLE_CUDNN_FLASH_ATTENTION=0 "${VOICE[@]}" codec codec-variants first-second
 voice codec 40
+voice codec-variants 90
 voice parity 40
 voice tokens 60
 export CUDA_LAUNCH_BLOCKING=1
 sdxl profile 60 profile --frames "${FRAMES[0]}" --variants "$NATIVE,plain"
+voice codec-profile 60
 unset CUDA_LAUNCH_BLOCKING
 sdxl lora 60 lora --frames "${FRAMES[0]}" --variants $NATIVE
 sdxl clip 40 clip
