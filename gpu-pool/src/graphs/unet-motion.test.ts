@@ -6,7 +6,8 @@ import type { LoraTarget, OnnxModel } from "./builder/index.ts";
 import { motionAdapterConfig, unetConfig, unetMotionShape } from "./config/unet.ts";
 import { cpuTarget } from "./target/cpu.ts";
 import { cudaTarget, plainNhwcTarget } from "./target/cuda.ts";
-import type { Target } from "./target/target.ts";
+import { NATIVE_PARTS } from "./target/native-kernels.ts";
+import type { LoraScope, Target } from "./target/target.ts";
 import {
   inTemporaryFolder,
   type PackedTensor,
@@ -49,7 +50,7 @@ interface Fixture {
 async function build(
   fixture: Fixture,
   folder: string,
-  options: { lora: boolean; sizes?: UnetSizes; target?: Target; reuse?: number },
+  options: { lora: LoraScope; sizes?: UnetSizes; target?: Target; reuse?: number },
 ): Promise<OnnxModel> {
   const files = [join(folder, "unet.safetensors"), join(folder, "adapter.safetensors")] as const;
   await writeSeededWeights(files[0], fixture.tensors.unet, fixture.seed, fixture.half);
@@ -141,6 +142,45 @@ test.each(["unet-sdxl", "unet-uneven"])("%s with two LoRAs joined by rank equals
     await session.release();
   }),
 );
+
+test("LoRAs of convolutions, too: CUDA's layout takes what the CPU's takes, and gives the same", () =>
+  inTemporaryFolder(async (folder) => {
+    const fixture = await readFixture<Fixture>("unet-sdxl");
+    const [run] = fixture.runs;
+    const [plain] = fixture.outputs;
+    if (!run || !plain) throw new Error("the fixture lacks a run");
+    const results: Float32Array[] = [];
+    const taken: string[] = [];
+    for (const target of [cpuTarget, plainNhwcTarget()]) {
+      const model = await build(fixture, folder, { lora: "convolutions", target });
+      const targets = model.loraTargets.toSorted((a, b) => a.path.localeCompare(b.path));
+      taken.push(JSON.stringify(targets));
+      expect(targets.map(({ path }) => path)).toContain("down_blocks.0.resnets.0.conv1");
+      expect(targets.map(({ path }) => path)).toContain("up_blocks.0.upsamplers.0.conv");
+      const session = await createSession(model, join(folder, "cache"), { intraOpThreads: 1 });
+      for (const rank of [0, 3]) {
+        const lora: Record<string, ReturnType<typeof float32>> = {};
+        for (const { path, in: width, out } of targets) {
+          const a = uniform(`${path}.A`, fixture.seed, rank * width).map((v) => v / Math.sqrt(width));
+          const b = uniform(`${path}.B`, fixture.seed, out * rank).map((v) => v / 8);
+          lora[`lora.${path}.A`] = float32(Float32Array.from(a), [rank, width]);
+          lora[`lora.${path}.B`] = float32(Float32Array.from(b), [out, rank]);
+        }
+        results.push(floatOutput(await session.run({ ...feedsOf(fixture, run), ...lora }), "out_sample"));
+      }
+      await session.release();
+    }
+    const target = cudaTarget({ native: NATIVE_PARTS });
+    const { loraTargets } = await build(fixture, folder, { lora: "convolutions", target });
+    taken.push(JSON.stringify(loraTargets.toSorted((a, b) => a.path.localeCompare(b.path))));
+    expect(new Set(taken).size).toBe(1);
+    const [none, adapted, ...others] = results;
+    if (!none || !adapted) throw new Error("no results");
+    expect(relativeError(none, unpack(plain))).toBeLessThan(1e-4);
+    expect(relativeError(adapted, none)).toBeGreaterThan(0.01);
+    for (const [i, other] of others.entries())
+      expect(relativeError(other, i === 0 ? none : adapted)).toBeLessThan(1e-4);
+  }));
 
 test("fixed sizes give the same result as symbols", () =>
   inTemporaryFolder(async (folder) => {

@@ -1,4 +1,5 @@
 import { type Dim, divDim, type GraphBuilder, mulDims, op, type Value } from "../builder/index.ts";
+import { adaptedConvWeight } from "./adapted-conv.ts";
 import {
   type AttentionOptions,
   type ConvOptions,
@@ -35,10 +36,13 @@ function weights(g: GraphBuilder, path: string, rows: Rows | undefined, lora: Lo
   const { shape } = g.weights.get(`${path}.weight`);
   const [from, to] = rows ?? [0, shape[0] ?? 0];
   const matrix = [to - from, shape[1] ?? 0];
-  const weight = g.weight(`${path}.weight`, { shape: matrix, rows });
-  if (!lora) return weight;
-  const b = rows ? op.slice(g, lora.b, 0, from, to) : lora.b;
-  return g.node("Gemm", [b, lora.a, weight], { shape: matrix });
+  const plain = () => g.weight(`${path}.weight`, { shape: matrix, rows });
+  if (!lora) return plain();
+  return g.early(() => {
+    const weight = plain();
+    const b = rows ? op.slice(g, lora.b, 0, from, to) : lora.b;
+    return g.node("Gemm", [b, lora.a, weight], { shape: matrix });
+  });
 }
 
 interface LoraInputs {
@@ -129,15 +133,8 @@ function imageMap(value: Value): FeatureMap {
   return { value, batch, channels, height, width };
 }
 
-/** A convolution's weight; with LoRA, W + B @ A over rows of `in * kernel * kernel`. */
 function convWeight(g: GraphBuilder, path: string, scope: LoraScope): Value {
-  const weight = g.weight(`${path}.weight`);
-  if (scope !== "convolutions") return weight;
-  const [out = 0, ...rest] = g.weights.get(`${path}.weight`).shape;
-  const row = rest.reduce((product, size) => product * size, 1);
-  const { a, b } = g.loraInputs(path, row, out);
-  const matrix = g.weight(`${path}.weight`, { shape: [out, row] });
-  return op.reshape(g, g.node("Gemm", [b, a, matrix], { shape: [out, row] }), weight.shape);
+  return scope === "convolutions" ? adaptedConvWeight(g, path) : g.weight(`${path}.weight`);
 }
 
 function conv(

@@ -81,18 +81,7 @@ function plainSplitGelu(g: GraphBuilder, x: Value, bias: Value): Value {
 
 /** Standard operators only: what the fused kernels compute, on any device. */
 export const plainKernels: NhwcKernels = {
-  conv(g, x, path, { outChannels, stride = 1, padding = "same" }, bias) {
-    const pads = padding === "same" ? [1, 1, 1, 1] : [0, 0, 1, 1];
-    const attributes = {
-      kernel_shape: { ints: [3, 3] },
-      strides: { ints: [stride, stride] },
-      pads: { ints: pads },
-    };
-    const [n = 1, h = 1, w = 1] = outputShape(x, outChannels, stride);
-    const inputs = [op.transpose(g, x, [0, 3, 1, 2]), g.weight(`${path}.weight`), bias];
-    const y = g.node("Conv", inputs, { shape: [n, outChannels, h, w] }, attributes);
-    return op.transpose(g, y, [0, 2, 3, 1]);
-  },
+  conv: (g, x, path, options, bias) => planarConv(g, x, g.weight(`${path}.weight`), options, bias),
   conv2x2(g, x, weight, outChannels) {
     const attributes = { kernel_shape: { ints: [2, 2] }, pads: { ints: [1, 1, 1, 1] } };
     const planes = op.transpose(g, x, [0, 3, 1, 2]);
@@ -108,6 +97,26 @@ export const plainKernels: NhwcKernels = {
   biasSplitGelu: plainSplitGelu,
   biasAdd: (g, x, bias, skip) => op.add(g, op.add(g, x, bias), skip),
 };
+
+/** 3x3 convolution of [N, H, W, C] by planes, which takes a weight [out, in, 3, 3] that is made in the graph. */
+export function planarConv(
+  g: GraphBuilder,
+  x: Value,
+  weight: Value,
+  { outChannels, stride = 1, padding = "same" }: ConvOptions,
+  bias?: Value,
+): Value {
+  const pads = padding === "same" ? [1, 1, 1, 1] : [0, 0, 1, 1];
+  const attributes = {
+    kernel_shape: { ints: [3, 3] },
+    strides: { ints: [stride, stride] },
+    pads: { ints: pads },
+  };
+  const [n = 1, h = 1, w = 1] = outputShape(x, outChannels, stride);
+  const inputs = [op.transpose(g, x, [0, 3, 1, 2]), weight, bias];
+  const y = g.node("Conv", inputs, { shape: [n, outChannels, h, w] }, attributes);
+  return op.transpose(g, y, [0, 2, 3, 1]);
+}
 
 function outputShape(x: Value, outChannels: number, stride: 1 | 2) {
   const [n = 1, h = 1, w = 1] = x.shape;

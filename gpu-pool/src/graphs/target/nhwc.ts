@@ -7,6 +7,7 @@ import {
   op,
   type Value,
 } from "../builder/index.ts";
+import { adaptedConvWeight, adaptedRows } from "./adapted-conv.ts";
 import {
   type FrameOrder,
   fitsGatedLinear,
@@ -25,7 +26,7 @@ import {
   nativeSkipGroupNorm,
   nativeTemporalAttention,
 } from "./native-kernels.ts";
-import type { NhwcKernels } from "./nhwc-kernels.ts";
+import { type NhwcKernels, planarConv } from "./nhwc-kernels.ts";
 import {
   type AttentionOptions,
   type ConvOptions,
@@ -116,10 +117,13 @@ function skipLayerNorm(g: GraphBuilder, stream: Residual<Value>, path: string, e
 
 function linearOps(g: GraphBuilder, { lora: loraInputs, kernels, feedForwardChunks, native }: NhwcOptions) {
   const adapted = (path: string, lora: LinearOptions["lora"]): Value => {
-    const { weight, out, in: width } = matrix(g, path);
-    if (!lora || !loraInputs || (lora === "convolutions" && loraInputs !== lora)) return weight;
-    const { a, b } = g.loraInputs(path, width, out);
-    return g.node("Gemm", [b, a, weight], { shape: [out, width] });
+    if (!lora || !loraInputs || (lora === "convolutions" && loraInputs !== lora))
+      return matrix(g, path).weight;
+    return g.early(() => {
+      const { weight, out, in: width } = matrix(g, path);
+      const { a, b } = g.loraInputs(path, width, out);
+      return g.node("Gemm", [b, a, weight], { shape: [out, width] });
+    });
   };
   const product = (x: Value, path: string, options?: LinearOptions): Value =>
     op.matmulTransposed(g, x, adapted(path, options?.lora));
@@ -288,12 +292,19 @@ function normStream(
 
 function mapOps(g: GraphBuilder, nhwc: NhwcOptions) {
   const { kernels, native } = nhwc;
+  const adapted = nhwc.lora === "convolutions";
+  // The provider's convolutions of this layout want a constant weight, which one with a LoRA is not.
+  const conv3: NhwcKernels["conv"] = (g, x, path, options, bias) =>
+    adapted
+      ? planarConv(g, x, adaptedConvWeight(g, path), options, bias)
+      : kernels.conv(g, x, path, options, bias);
   const convDeferred = (map: FeatureMap, path: string, options: ConvOptions): Deferred<FeatureMap> => {
     const bias = biasOf(g, path);
     if (options.kernel === 1 && (options.stride ?? 1) === 1) {
-      return { result: nhwcMap(op.matmulTransposed(g, map.value, pointwise(g, path))), bias };
+      const weight = adapted ? adaptedRows(g, path) : pointwise(g, path);
+      return { result: nhwcMap(op.matmulTransposed(g, map.value, weight)), bias };
     }
-    return { result: nhwcMap(kernels.conv(g, map.value, path, options)), bias };
+    return { result: nhwcMap(conv3(g, map.value, path, options)), bias };
   };
   return {
     fromImages: (x: Value) => nhwcMap(op.transpose(g, x, [0, 2, 3, 1])),
@@ -301,7 +312,7 @@ function mapOps(g: GraphBuilder, nhwc: NhwcOptions) {
     convDeferred,
     conv(map: FeatureMap, path: string, options: ConvOptions) {
       const bias = biasOf(g, path);
-      if (options.kernel === 3) return nhwcMap(kernels.conv(g, map.value, path, options, bias));
+      if (options.kernel === 3) return nhwcMap(conv3(g, map.value, path, options, bias));
       const { result } = convDeferred(map, path, options);
       return bias ? nhwcMap(op.add(g, result.value, bias)) : result;
     },
@@ -321,7 +332,7 @@ function mapOps(g: GraphBuilder, nhwc: NhwcOptions) {
     upsampledConv({ value, batch, channels, height, width }: FeatureMap, path: string, outChannels: number) {
       const bias = biasOf(g, path);
       const [tall, wide] = [mulDims(2, height), mulDims(2, width)];
-      if (native.has("upsample") && bias && outChannels % 8 === 0) {
+      if (native.has("upsample") && bias && outChannels % 8 === 0 && !adapted) {
         const phases = kernels.conv2x2(g, value, foldedUpsampleWeight(g, path), 4 * outChannels);
         return nhwcMap(nativeInterleave(g, phases, bias, [batch, tall, wide, outChannels]));
       }
@@ -333,7 +344,7 @@ function mapOps(g: GraphBuilder, nhwc: NhwcOptions) {
         nearest_mode: { s: "floor" },
       };
       const large = g.node("Resize", [value, undefined, scales], { shape }, attributes);
-      return nhwcMap(kernels.conv(g, large, path, { outChannels, kernel: 3 }, bias));
+      return nhwcMap(conv3(g, large, path, { outChannels, kernel: 3 }, bias));
     },
     toTokens: ({ value }: FeatureMap) => op.flatten(g, value, 1, 3),
     fromTokens: (tokens: Value, { value }: FeatureMap) => nhwcMap(op.reshape(g, tokens, value.shape)),
