@@ -44,7 +44,9 @@ type TypedData = Float32Array | Uint16Array | Int32Array | BigInt64Array | Uint8
 export class GraphBuilder {
   readonly #shared: Shared;
   readonly #parent: GraphBuilder | undefined;
+  readonly #early: NodeProto[] = [];
   readonly #nodes: NodeProto[] = [];
+  #growing = this.#nodes;
   readonly #initializers: TensorProto[] = [];
   readonly #inputs: Value[] = [];
   readonly #outputs: Value[] = [];
@@ -273,6 +275,21 @@ export class GraphBuilder {
   }
 
   /**
+   * What `make` adds comes before all other nodes; it must depend on inputs and weights alone. ONNX Runtime makes the
+   * youngest input of a node first: a weight that is computed right before its layer would be computed before everything
+   * that leads there, and wait in memory with all the others.
+   */
+  early(make: () => Value): Value {
+    const growing = this.#growing;
+    this.#growing = this.#early;
+    try {
+      return make();
+    } finally {
+      this.#growing = growing;
+    }
+  }
+
+  /**
    * A body for Loop, Scan or If. Inside, values of this graph may be used freely.
    * @param build declares the body's inputs and outputs on the builder it gets
    */
@@ -285,7 +302,7 @@ export class GraphBuilder {
   #proto(name: string): GraphProto {
     return {
       name,
-      node: this.#nodes,
+      node: [...this.#early, ...this.#nodes],
       initializer: this.#initializers,
       input: this.#inputs.map(encodeValueInfo),
       output: this.#outputs.map(encodeValueInfo),
@@ -312,7 +329,7 @@ export class GraphBuilder {
     domain: string,
   ): void {
     for (const { shape } of outputs) this.#shared.shapes.set(shape.join(), shape);
-    this.#nodes.push({
+    this.#growing.push({
       input: withoutTrailingGaps(inputs.map((v) => v?.name ?? "")),
       output: withoutTrailingGaps(outputs.map((v) => v.name)),
       name: this.freshName(`node_${opType}`),
