@@ -61,9 +61,9 @@ function psnr(a: Uint8Array, b: Uint8Array): number {
 const same = (a: ClipResult, b: ClipResult) => Buffer.from(a.frames).equals(Buffer.from(b.frames));
 
 describe("the built-in pack", () => {
-  test("looks as it does on the CPU; so it does in the small mode, and with its norms bit-stable", async () => {
+  test("looks as it does on the CPU; so it does in the small mode, bit-stable, and with LoRA inputs for convolutions", async () => {
     const reference = await withPipeline({ device: "cpu" }, (pipeline) => pipeline.generate(clip));
-    for (const options of [{}, { smallMemory: true }, { deterministic: true }]) {
+    for (const options of [{}, { smallMemory: true }, { deterministic: true }, { convolutions: true }]) {
       const drawn = await withPipeline(options, (pipeline) => pipeline.generate(clip));
       const likeness = psnr(reference.frames, drawn.frames);
       console.log(`${JSON.stringify(options)}: ${likeness.toFixed(1)} dB from the CPU's frames`);
