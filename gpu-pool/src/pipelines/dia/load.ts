@@ -6,7 +6,7 @@ import { SeedVoices } from "./seed-voices.ts";
 import { voiceSettings } from "./settings.ts";
 import { BATCH, modelText, type SpeakerSetup, speak } from "./speak.ts";
 import type { DiaVoice, LoadDiaOptions, SpeakOptions, VoicePack } from "./types.ts";
-import { encodePackReference, packReferences, type VoicePromptCodes } from "./voice-prompts.ts";
+import { ClipCodes, encodePackReference, packReferences, type VoicePromptCodes } from "./voice-prompts.ts";
 
 /**
  * Loads the voice of a pack: Dia, DAC and the reference clips of its characters.
@@ -41,7 +41,7 @@ export async function loadDia(pack: VoicePack, options: LoadDiaOptions): Promise
     packPrompts.set(reference.character, { ...encoded, transcript });
   }
   const queue = new GenerationQueue(dia, BATCH[options.device]);
-  const parts = { pack, dia, queue, dac, settings, packPrompts };
+  const parts = { pack, dia, queue, dac, settings, packPrompts, clips: new ClipCodes(dac) };
   const setup: SpeakerSetup = { ...parts, seedVoices: new SeedVoices(parts) };
   return {
     sampleRate: settings.sampleRate,

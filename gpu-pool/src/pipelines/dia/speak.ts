@@ -13,7 +13,7 @@ import type { DacModel, DiaModel } from "./model.ts";
 import type { SeedVoices } from "./seed-voices.ts";
 import type { VoiceSettings } from "./settings.ts";
 import type { SpeakOptions, Speech, SpokenLine, VoicePack } from "./types.ts";
-import { encodeReference, limitsBeside, type VoicePromptCodes } from "./voice-prompts.ts";
+import { type ClipCodes, limitsBeside, type VoicePromptCodes } from "./voice-prompts.ts";
 
 /** Chunks made together after the first one, which is made alone so that it can soon be heard. */
 export const BATCH = { cpu: 4, cuda: 8 } as const;
@@ -26,6 +26,7 @@ export interface SpeakerSetup {
   readonly settings: VoiceSettings;
   /** The pack's own reference clips, encoded. */
   readonly packPrompts: ReadonlyMap<string, VoicePromptCodes>;
+  readonly clips: ClipCodes;
   readonly seedVoices: SeedVoices;
 }
 
@@ -73,7 +74,7 @@ export async function speak(
 
 /** The pack's clips, and those of the request in their place. */
 async function voicePrompts(
-  { packPrompts, dac, settings }: SpeakerSetup,
+  { packPrompts, dac, settings, clips }: SpeakerSetup,
   { references = [], signal }: SpeakOptions,
   warnings: Warning[],
 ): Promise<Map<string, VoicePromptCodes>> {
@@ -86,7 +87,7 @@ async function voicePrompts(
       warnings.push({ field, given: "a reference clip", used: "the voice that the model has", rule });
       continue;
     }
-    const encoded = await encodeReference(dac, reference);
+    const encoded = await clips.encode(reference);
     prompts.set(reference.character, { ...encoded, transcript: modelText(settings, encoded.transcript) });
   }
   return prompts;

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { normaliseLoudness } from "../../speech/loudness.ts";
@@ -17,17 +18,38 @@ export interface VoicePromptCodes {
 }
 
 const MAX_PROMPT_SECONDS = 12;
+/** A few kB each. */
+const MAX_KNOWN_CLIPS = 256;
 
 /** A reference clip of the user's cannot be used. */
 export class VoiceClipError extends Error {
   override readonly name = "VoiceClipError";
 }
 
-/**
- * Encodes a reference clip: mono, at the codec's rate, silence trimmed, at the loudness of speech.
- * @throws VoiceClipError naming the character: not WAV, nothing to be heard, or too long
- */
-export async function encodeReference(dac: DacModel, reference: VoiceReference): Promise<VoicePromptCodes> {
+/** Encodes the clips that come with requests; one that came before is known, so that its character speaks at once. */
+export class ClipCodes {
+  readonly #dac: DacModel;
+  readonly #known = new Map<string, Codes>();
+
+  constructor(dac: DacModel) {
+    this.#dac = dac;
+  }
+
+  /** @throws VoiceClipError naming the character: not WAV, nothing to be heard, or too long */
+  async encode(reference: VoiceReference): Promise<VoicePromptCodes> {
+    const key = createHash("sha256").update(reference.wav).digest("base64");
+    const codes = this.#known.get(key) ?? (await encodeReference(this.#dac, reference));
+    // The one that was asked for last goes last.
+    this.#known.delete(key);
+    this.#known.set(key, codes);
+    const [oldest] = this.#known.keys();
+    if (this.#known.size > MAX_KNOWN_CLIPS && oldest !== undefined) this.#known.delete(oldest);
+    return { codes, transcript: reference.transcript.trim() };
+  }
+}
+
+/** Mono, at the codec's rate, silence trimmed, at the loudness of speech. */
+async function encodeReference(dac: DacModel, reference: VoiceReference): Promise<Codes> {
   const where = `voice of ${reference.character}`;
   const { samples, sampleRate } = readClip(reference.wav, where);
   const rate = dac.config.sampleRate;
@@ -43,8 +65,7 @@ export async function encodeReference(dac: DacModel, reference: VoiceReference):
       `${where}: the clip has ${seconds.toFixed(1)} s of speech; at most ${MAX_PROMPT_SECONDS} s are used well`,
     );
   }
-  const codes = await encodeSamples(dac, normaliseLoudness(tidied, rate));
-  return { codes, transcript: reference.transcript.trim() };
+  return await encodeSamples(dac, normaliseLoudness(tidied, rate));
 }
 
 function readClip(wav: Uint8Array, where: string): WavSound {
