@@ -3,7 +3,7 @@ import { type GraphBuilder, op, type Value } from "../builder/index.ts";
 /** A convolution's weight [out, in, k, k] with its LoRA: W + B @ A over rows of `in * k * k`. */
 export function adaptedConvWeight(g: GraphBuilder, path: string): Value {
   const { shape } = g.weights.get(`${path}.weight`);
-  return op.reshape(g, adaptedRows(g, path), shape);
+  return g.once(`adapted ${path}`, () => g.early(() => op.reshape(g, adaptedRows(g, path), shape)));
 }
 
 /** The same as a matrix [out, in * k * k]. */
@@ -11,6 +11,10 @@ export function adaptedRows(g: GraphBuilder, path: string): Value {
   const [out = 0, ...rest] = g.weights.get(`${path}.weight`).shape;
   const row = rest.reduce((product, size) => product * size, 1);
   const { a, b } = g.loraInputs(path, row, out);
-  const matrix = g.weight(`${path}.weight`, { shape: [out, row] });
-  return g.once(`adapted ${path}`, () => g.node("Gemm", [b, a, matrix], { shape: [out, row] }));
+  return g.once(`adapted rows ${path}`, () =>
+    g.early(() => {
+      const matrix = g.weight(`${path}.weight`, { shape: [out, row] });
+      return g.node("Gemm", [b, a, matrix], { shape: [out, row] });
+    }),
+  );
 }
