@@ -16,8 +16,8 @@ export interface Gpu {
 
 const MIN_DRIVER = 580;
 const MIN_CAPABILITY = 7.5;
-/** Free memory for the picture and the voice together, in GiB, from measured sizes. */
-const ROOM = { sdxl: 28, sdxlSmall: 16, sd15: 10 };
+/** Free memory for the picture, 32 frames in one pass, and the voice together, in GiB, from measured sizes. */
+const ROOM = { sdxl: 37, sdxlSmall: 16, sd15: 10 };
 const SELF_TEST = fileURLToPath(import.meta.resolve("@cartoon/gpu-pool/onnx/self-test"));
 const SELF_TEST_MS = 60_000;
 /** float32 matrix products on a GPU round to TF32. */
