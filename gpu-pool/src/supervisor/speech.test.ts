@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import type { DescribeResponse__Output } from "@cartoon/protos/gen/DescribeResponse";
 import { readWav } from "../speech/read-wav.ts";
 import {
@@ -51,6 +53,42 @@ test("finished sentences go out as WAVs, one after another, before the result", 
   expect(end).toBeCloseTo(whole.samples.length / whole.sampleRate, 3);
   const order = outcome.events.map(({ event }) => event);
   expect(order.lastIndexOf("preview")).toBeLessThan(order.indexOf("artefact"));
+});
+
+test("the first second goes out before its sentence is finished; sentences that went wrong come again", async () => {
+  // As many frames as the tiny voice can make are two seconds of this codec.
+  const slow = await startTestNode({}, async (pack) => {
+    for (const [name, change] of Object.entries({
+      "dac/config.json": (config: { sampling_rate: number }) => ({ ...config, sampling_rate: 4000 }),
+      "pack.json": (manifest: { voice: object }) => ({
+        ...manifest,
+        voice: { ...manifest.voice, sample_rate: 4000, speakers: {} },
+      }),
+    })) {
+      const path = join(pack, name);
+      await writeFile(path, JSON.stringify(change(JSON.parse(await readFile(path, "utf8")))));
+    }
+  });
+  await slow.ready();
+  const lines = [{ speaker: "S1", text: "Hello there, my old friend." }];
+  let early = 0;
+  for (const seed of [4, 9, 18, 20, 21]) {
+    const spec = { speech: { ...speech, lines, max_new_tokens: 230, seed } };
+    const { events } = await run(slow.client, runRequest(slow.store, spec, { job_id: `early-${seed}` }));
+    expect(events.at(-1)?.event).toBe("succeeded");
+    const parts = events.flatMap(({ preview }) => (preview ? [preview] : []));
+    expect(parts.map(({ step }) => step)).toEqual(parts.map((_, i) => i));
+    expect(parts.every(({ chunk }) => chunk === 0)).toBe(true);
+    const attempt = Math.max(...parts.map((part) => part.attempt));
+    const kept = parts.filter((part) => part.attempt === attempt);
+    expect(kept[0]?.start_seconds).toBe(0);
+    const whole = readWav(slow.store.objects.get(`early-${seed}/speech.wav`) ?? new Uint8Array());
+    const heard = kept.reduce((sum, { seconds }) => sum + seconds, 0);
+    expect(heard).toBeCloseTo(whole.samples.length / whole.sampleRate, 2);
+    if (parts.length > 1) early += 1;
+  }
+  expect(early).toBeGreaterThan(0);
+  await slow.close();
 });
 
 test("progress is told in seconds of speech", async () => {

@@ -52,7 +52,7 @@ const speechPart = createRoute({
   method: "get",
   path: "/v1/renders/{id}/preview/speech/{part}",
   operationId: "getSpeechPart",
-  summary: "Finished sentences of a dialogue that is being made; a `preview` event tells of each part",
+  summary: "A part of a dialogue that is being made; a `preview` event tells of each",
   tags,
   middleware,
   request: { params: IdParam.extend({ part: z.coerce.number().int().min(0).max(9999) }) },
