@@ -120,7 +120,10 @@ export class PictureStream {
 
   /** Ends the encoder, and waits until it is gone. */
   async drop(): Promise<void> {
-    await this.#current?.track.kill();
+    const current = this.#current;
+    // Nothing more is read for it.
+    this.#current = undefined;
+    await current?.track.kill();
     await this.#queue;
   }
 }
