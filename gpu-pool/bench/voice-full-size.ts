@@ -180,6 +180,14 @@ const codecReference = async (): Promise<CodecReference> => ({
   transformersSeconds: reference.dacSeconds,
 });
 
+/** For DIA_TIMES=1: a few hundred frames of one dialogue and of several, with what each kind of kernel took. */
+async function times(): Promise<void> {
+  const model = await loadDiaModel(join(folder, "dia"), { cacheDir, device, choices });
+  for (const batch of [1, 4, 8])
+    say({ section: "voice times", batch, ...(await dialogues(model, batch, 300)) });
+  await model.release();
+}
+
 const sections: Readonly<Record<string, () => Promise<void>>> = {
   speed: () => timeDialogues(1, true),
   batch: () => timeDialogues(device === "cuda" ? 8 : 2, false),
@@ -189,6 +197,7 @@ const sections: Readonly<Record<string, () => Promise<void>>> = {
   "codec-profile": async () => codecProfile(await codecReference()),
   parity,
   tokens,
+  times,
 };
 const asked = process.argv.slice(4);
 for (const name of asked.length > 0

@@ -125,33 +125,41 @@ __device__ __forceinline__ TileRows tile_rows(const Product& p, uint32_t tile, u
   return {row < p.outputs ? low : nullptr, row + 8 < p.outputs ? low + 8 * width : nullptr};
 }
 
-/// Brings a piece of the rows into shared memory, normed.
-__device__ __forceinline__ void stage(const Product& p, uint32_t from, uint32_t length, const float* scales, __half* staged, uint32_t stride) {
-  constexpr int TOGETHER = 4;
-  const uint32_t vectors = length / 8, total = p.rows * vectors;
-  for (uint32_t base = threadIdx.x; base < total; base += PRODUCT_THREADS * TOGETHER) {
-    uint4 raw[TOGETHER];
-    uint32_t row[TOGETHER], column[TOGETHER];
+/// Eights of the rows that a thread brings to shared memory at a time.
+constexpr int TOGETHER = 4;
+
+/// A piece of the rows, `length` numbers each from `from` on.
+struct Piece {
+  uint32_t from;
+  uint32_t length;
+};
+
+__device__ __forceinline__ void read_rows(const Product& p, const Piece& piece, uint32_t base, uint4 (&raw)[TOGETHER]) {
+  const uint32_t vectors = piece.length / 8;
 #pragma unroll
-    for (int u = 0; u < TOGETHER; u++) {
-      const uint32_t at = base + u * PRODUCT_THREADS;
-      row[u] = at / vectors;
-      column[u] = (at - row[u] * vectors) * 8;
-      if (at < total) raw[u] = shared_eight(p.in + static_cast<size_t>(row[u]) * p.width + from + column[u]);
+  for (int u = 0; u < TOGETHER; u++) {
+    const uint32_t at = base + u * PRODUCT_THREADS, row = at / vectors, column = at - row * vectors;
+    if (row < p.rows) raw[u] = shared_eight(p.in + static_cast<size_t>(row) * p.width + piece.from + column * 8);
+  }
+}
+
+/// Norms what was read and leaves it in shared memory.
+__device__ __forceinline__ void stage_rows(const Product& p, const Piece& piece, uint32_t base, uint4 (&raw)[TOGETHER], const float* scales, __half* staged,
+                                           uint32_t stride) {
+  const uint32_t vectors = piece.length / 8;
+#pragma unroll
+  for (int u = 0; u < TOGETHER; u++) {
+    const uint32_t at = base + u * PRODUCT_THREADS, row = at / vectors, column = (at - row * vectors) * 8;
+    if (row >= p.rows) continue;
+    if (p.norm) {
+      Eight e = unpack(raw[u]);
+      const Eight w = unpack(__ldg(reinterpret_cast<const uint4*>(p.norm + piece.from + column)));
+      const float scale = scales[row];
+#pragma unroll
+      for (int i = 0; i < 8; i++) e.v[i] = e.v[i] * scale * w.v[i];
+      raw[u] = pack(e);
     }
-#pragma unroll
-    for (int u = 0; u < TOGETHER; u++) {
-      if (base + u * PRODUCT_THREADS >= total) continue;
-      if (p.norm) {
-        Eight e = unpack(raw[u]);
-        const Eight w = unpack(__ldg(reinterpret_cast<const uint4*>(p.norm + from + column[u])));
-        const float scale = scales[row[u]];
-#pragma unroll
-        for (int i = 0; i < 8; i++) e.v[i] = e.v[i] * scale * w.v[i];
-        raw[u] = pack(e);
-      }
-      *reinterpret_cast<uint4*>(staged + row[u] * stride + column[u]) = raw[u];
-    }
+    *reinterpret_cast<uint4*>(staged + row * stride + column) = raw[u];
   }
 }
 
@@ -190,10 +198,6 @@ __device__ __forceinline__ float finish(const Product& p, uint32_t tile, uint32_
     if (first + 8 < p.outputs) p.logits[at + 8] = high;
     return 0;
   }
-  if (KIND == RESIDUAL) {
-    low += __half2float(p.out[at]);
-    high += __half2float(p.out[at + 8]);
-  }
   const __half a = __float2half_rn(low), b = __float2half_rn(high);
   p.out[at] = a;
   p.out[at + 8] = b;
@@ -204,6 +208,7 @@ __device__ __forceinline__ float finish(const Product& p, uint32_t tile, uint32_
 /// eighth 64 numbers of the rows. Four lanes read 64 bytes of a row of weights, in an order of the sum that suits them.
 template <int KIND, int COLUMNS, int TILES, int UNROLL>
 __global__ void __launch_bounds__(256, 2) product_kernel(const Product p) {
+  static_assert(KIND != RESIDUAL || TILES == 1, "a thread adds to one pair at most");
   SHARED(memory);
   const uint32_t lane = threadIdx.x % 32, warp = threadIdx.x / 32, g = lane / 4, t = lane % 4;
   const uint32_t turns = (p.width + TURN - 1) / TURN;
@@ -229,6 +234,16 @@ __global__ void __launch_bounds__(256, 2) product_kernel(const Product p) {
   float* scales = memory;
   __half* staged = reinterpret_cast<__half*>(memory + 16);
   const uint32_t stride = p.piece + STAGE_PADDING;
+  // All that is needed from elsewhere is asked for at once.
+  constexpr uint32_t PAIRS = TILES * 8;
+  uint4 raw[TOGETHER];
+  read_rows(p, {0, min(p.piece, p.width)}, threadIdx.x, raw);
+  float before[2] = {};
+  if (KIND == RESIDUAL && threadIdx.x < PAIRS * p.rows) {
+    const __half* at = p.out + static_cast<size_t>(threadIdx.x / PAIRS) * p.outputs + blockIdx.x * 16 + threadIdx.x % PAIRS;
+    before[0] = __half2float(__ldcg(at));
+    before[1] = __half2float(__ldcg(at + 8));
+  }
   if (p.norm) {
     for (uint32_t row = warp; row < p.rows; row += PRODUCT_WARPS) {
       float sum = 0;
@@ -244,7 +259,11 @@ __global__ void __launch_bounds__(256, 2) product_kernel(const Product p) {
     if (first * TURN % p.piece == 0) {
       if (first > 0) __syncthreads();
       start = first * TURN;
-      stage(p, start, min(p.piece, p.width - start), scales, staged, stride);
+      const Piece piece = {start, min(p.piece, p.width - start)};
+      for (uint32_t base = threadIdx.x; base < p.rows * (piece.length / 8); base += PRODUCT_THREADS * TOGETHER) {
+        if (first > 0 || base >= PRODUCT_THREADS) read_rows(p, piece, base, raw);
+        stage_rows(p, piece, base, raw, scales, staged, stride);
+      }
       __syncthreads();
     }
 #pragma unroll
@@ -287,7 +306,6 @@ __global__ void __launch_bounds__(256, 2) product_kernel(const Product p) {
       for (int i = 0; i < 4; i++)
         memory[(warp * OUTPUTS + m * 16 + g + (i / 2) * 8) * LINE + n * 8 + t * 2 + i % 2] = sums[m][n][i];
   __syncthreads();
-  constexpr uint32_t PAIRS = TILES * 8;
   float* squares = memory + PRODUCT_WARPS * OUTPUTS * LINE;
   for (uint32_t item = threadIdx.x; item < PAIRS * p.rows; item += PRODUCT_THREADS) {
     const uint32_t row = item / PAIRS, pair = item % PAIRS, output = pair / 8 * 16 + pair % 8;
@@ -296,6 +314,10 @@ __global__ void __launch_bounds__(256, 2) product_kernel(const Product p) {
     for (uint32_t w = 0; w < PRODUCT_WARPS; w++) {
       low += memory[(w * OUTPUTS + output) * LINE + row];
       high += memory[(w * OUTPUTS + output + 8) * LINE + row];
+    }
+    if (KIND == RESIDUAL) {
+      low += before[0];
+      high += before[1];
     }
     const float square = finish<KIND>(p, blockIdx.x * TILES + pair / 8, pair % 8, row, low, high);
     if (KIND == RESIDUAL) squares[item] = square;

@@ -1,7 +1,10 @@
 // DiaDecode: the frames of a run of Dia's decoder as one operator (dia-native.ts has its inputs and outputs).
 // Included by ops.cu, whose Tensor, Op and helpers it uses.
 #pragma once
+#include <stdio.h>
 #include <stdlib.h>
+
+#include <vector>
 
 #include "dia-kernels.cuh"
 
@@ -20,6 +23,7 @@ cudaError_t zero(void* to, size_t bytes, cudaStream_t) {
   return cudaSuccess;
 }
 cudaError_t wait_for(cudaStream_t) { return cudaSuccess; }
+int current_device() { return 0; }
 template <typename Kernel>
 cudaError_t allow_shared(Kernel, size_t) {
   return cudaSuccess;
@@ -29,10 +33,16 @@ cudaError_t device_allocate(void** to, size_t bytes) { return cudaMalloc(to, byt
 void device_free(void* data) { cudaFree(data); }
 cudaError_t copy_rows(void* to, size_t to_pitch, const void* from, size_t from_pitch, size_t width, size_t height, cudaStream_t stream) {
   if (width == 0 || height == 0) return cudaSuccess;
+  if (height == 1) return cudaMemcpyAsync(to, from, width, cudaMemcpyDefault, stream);
   return cudaMemcpy2DAsync(to, to_pitch, from, from_pitch, width, height, cudaMemcpyDefault, stream);
 }
 cudaError_t zero(void* to, size_t bytes, cudaStream_t stream) { return cudaMemsetAsync(to, 0, bytes, stream); }
 cudaError_t wait_for(cudaStream_t stream) { return cudaStreamSynchronize(stream); }
+int current_device() {
+  int device = 0;
+  cudaGetDevice(&device);
+  return device & 63;
+}
 template <typename Kernel>
 cudaError_t allow_shared(Kernel kernel, size_t bytes) {
   return cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes));
@@ -40,6 +50,49 @@ cudaError_t allow_shared(Kernel kernel, size_t bytes) {
 #endif
 
 namespace dia {
+
+enum Group { JOINT, SELF, JOIN, ASK, TEXT, GATE, SINK, TELL, DRAW, GROUPS };
+
+/// With DIA_TIMES in the environment: what each kind of kernel took, one after the other, as one JSON line a run.
+class Times {
+#ifdef EMULATE
+ public:
+  void mark(Group, cudaStream_t) {}
+  void tell(int64_t) {}
+#else
+  struct Mark {
+    Group group;
+    cudaEvent_t at;
+  };
+  std::vector<Mark> marks;
+  const bool wanted = getenv("DIA_TIMES") != nullptr;
+
+ public:
+  void mark(Group group, cudaStream_t stream) {
+    if (!wanted) return;
+    marks.push_back({group, nullptr});
+    cudaEventCreate(&marks.back().at);
+    cudaEventRecord(marks.back().at, stream);
+  }
+  void tell(int64_t frames) {
+    if (!wanted || marks.empty()) return;
+    const char* const names[] = {"joint", "self", "join", "ask", "text", "gate", "sink", "tell", "draw"};
+    float total[GROUPS] = {};
+    cudaEventSynchronize(marks.back().at);
+    for (size_t i = 1; i < marks.size(); i++) {
+      float milliseconds = 0;
+      cudaEventElapsedTime(&milliseconds, marks[i - 1].at, marks[i].at);
+      total[marks[i].group] += milliseconds;
+    }
+    printf("{\"section\":\"dia times\",\"frames\":%lld,\"microsecondsPerFrame\":{", static_cast<long long>(frames));
+    for (int g = 0; g < GROUPS; g++) printf("%s\"%s\":%.1f", g > 0 ? "," : "", names[g], total[g] * 1000 / frames);
+    printf("}}\n");
+    fflush(stdout);
+    for (const Mark& m : marks) cudaEventDestroy(m.at);
+    marks.clear();
+  }
+#endif
+};
 
 /// Memory of the device that only grows.
 struct Buffer {
@@ -130,8 +183,12 @@ constexpr size_t PRODUCT_SHARED = 64 + STAGE_BYTES + 16 * STAGE_PADDING * 2;
 
 template <int KIND, int COLUMNS, int TILES, int UNROLL>
 void launch_product(const Product& p, cudaStream_t stream) {
-  static const cudaError_t allowed = allow_shared(product_kernel<KIND, COLUMNS, TILES, UNROLL>, PRODUCT_SHARED);
-  if (allowed != cudaSuccess) return;
+  static uint64_t devices = 0;
+  const uint64_t device = UINT64_C(1) << current_device();
+  if (!(devices & device)) {
+    if (allow_shared(product_kernel<KIND, COLUMNS, TILES, UNROLL>, PRODUCT_SHARED) != cudaSuccess) return;
+    devices |= device;
+  }
   const size_t staged = 64 + static_cast<size_t>(p.rows) * (p.piece + STAGE_PADDING) * 2;
   const size_t met = (PRODUCT_WARPS * TILES * 16 * (COLUMNS * 8 + 1) + TILES * 8 * p.rows) * sizeof(float);
   LAUNCH_NEXT((product_kernel<KIND, COLUMNS, TILES, UNROLL>), dim3((p.tiles + TILES - 1) / TILES), dim3(PRODUCT_THREADS), staged > met ? staged : met, stream, p);
@@ -201,6 +258,7 @@ struct Run {
   const float *mask, *gumbel, *params, *cos, *sin;
   const int64_t *forced, *delays;
   uint32_t parts;
+  Times times;
 
   __half* cache(const Buffer& of, int64_t layer) const {
     return static_cast<__half*>(of.data) + static_cast<size_t>(layer) * s.rows * s.kv_heads * kv.capacity * s.dim;
@@ -231,6 +289,7 @@ struct Run {
     p.out = w.x;
     p.squares_out = w.squares;
     product<RESIDUAL, 1, 4>(p, s.rows, s.width, stream);
+    times.mark(in == w.inner ? SINK : JOIN, stream);
     parts = p.tiles;
   }
 
@@ -251,6 +310,7 @@ struct Run {
     qkv.kv_heads = s.kv_heads;
     qkv.dim = s.dim;
     product<QUERY_KEY_VALUE, 1, 4>(qkv, s.rows, s.heads * s.dim, stream);
+    times.mark(JOINT, stream);
 
     Attention a = {};
     a.q = w.q;
@@ -266,11 +326,13 @@ struct Run {
     a.counters = w.counters;
     a.out = w.mixed;
     if (!attention(a, s.rows, s.heads / s.kv_heads, s.dim, stream)) return false;
+    times.mark(SELF, stream);
     add(l.at[OUT], w.mixed, s.heads * s.dim);
 
     Product query = norm_product(l.at[CROSS_QUERY], l.at[CROSS_NORM], s.cross_heads * s.cross_dim);
     query.out = w.q;
     product<PLAIN, 1, 4>(query, s.rows, query.outputs, stream);
+    times.mark(ASK, stream);
     a.keys = l.at[CROSS_KEYS];
     a.values = l.at[CROSS_VALUES];
     a.head_stride = s.text * s.cross_dim;
@@ -284,12 +346,14 @@ struct Run {
     a.head = k.alignment_head;
     a.told = s.dialogues;
     if (!attention(a, s.rows, 1, s.cross_dim, stream)) return false;
+    times.mark(TEXT, stream);
     add(l.at[CROSS_OUT], w.mixed, s.cross_heads * s.cross_dim);
 
     Product gate = norm_product(l.at[GATE_UP], l.at[MLP_NORM], s.inner);
     gate.tiles = s.inner / 8;
     gate.out = w.inner;
     product<GATED, 2, 2>(gate, s.rows, s.inner, stream);
+    times.mark(GATE, stream);
     add(l.at[DOWN], w.inner, s.inner);
     return true;
   }
@@ -321,6 +385,7 @@ struct Run {
     Product p = norm_product(logits_dense, norm, s.channels * s.vocab);
     p.logits = w.logits + (k.logits ? step : 0) * s.rows * p.outputs;
     product<LOGITS, 2, 2>(p, s.rows, p.outputs, stream);
+    times.mark(TELL, stream);
     Draw d = {};
     d.logits = p.logits;
     d.forced = forced + step * s.dialogues * s.channels;
@@ -335,6 +400,7 @@ struct Run {
     const size_t shared = ((s.vocab + 3) / 4 * 4 + 4 * s.candidates) * sizeof(float);
     LAUNCH_NEXT(draw_kernel, dim3(s.channels, s.dialogues), dim3(DRAW_THREADS), shared, stream, d);
     embed_rows(w.drawn, w.ending + step * s.dialogues, w.tokens + step * s.dialogues * s.channels, w.ending + (step + 1) * s.dialogues);
+    times.mark(DRAW, stream);
     return true;
   }
 };
@@ -426,7 +492,7 @@ OrtStatus* compute(void* kernel, OrtKernelContext* context) {
   w.layout(s, k.logits, static_cast<char*>(k.scratch.data));
   Run run{k, kv, s, w, stream, layers, static_cast<const __half*>(embed.data), static_cast<const __half*>(norm.data), static_cast<const __half*>(logits_dense.data),
           mask.floats(), gumbel.floats(), params.floats(), cos.floats(), sin.floats(),
-          static_cast<const int64_t*>(forced.data), static_cast<const int64_t*>(delays.data), 0};
+          static_cast<const int64_t*>(forced.data), static_cast<const int64_t*>(delays.data), 0, {}};
   for (int64_t l = 0; l < k.layers && given > 0; l++) {
     TRY(copy_rows(run.cache(kv.keys, l), pitch, layers[l].at[PAST_KEYS], given * key_bytes, given * key_bytes, s.rows * s.kv_heads, stream));
     TRY(copy_rows(run.cache(kv.values, l), pitch, layers[l].at[PAST_VALUES], given * key_bytes, given * key_bytes, s.rows * s.kv_heads, stream));
@@ -448,7 +514,7 @@ OrtStatus* compute(void* kernel, OrtKernelContext* context) {
     for (; frames < until; frames++)
       if (!run.frame(frames)) return fail("DiaDecode: heads that it can't take");
     TRY(cudaGetLastError());
-    TRY(copy_rows(endings, ending_bytes, w.ending, ending_bytes, ending_bytes, frames + 1, stream));
+    TRY(copy_rows(endings, 0, w.ending, 0, (frames + 1) * ending_bytes, 1, stream));
     TRY(wait_for(stream));
     while (more && made < frames) {
       made++;
@@ -457,6 +523,7 @@ OrtStatus* compute(void* kernel, OrtKernelContext* context) {
       more = open;
     }
   }
+  run.times.tell(frames);
   kv.length = s.past + made;
   kv.id = id;
 

@@ -67,7 +67,7 @@ const SIZES = {
   },
   // Sizes that fill neither tiles nor turns.
   "odd sizes": {
-    hidden_size: 720,
+    hidden_size: 528,
     intermediate_size: 200,
     num_attention_heads: 5,
     num_key_value_heads: 1,

@@ -12,6 +12,7 @@ SDXL=(${SDXL:-bun "$HERE/sdxl.ts"} "$FOLDER")
 VOICE=(${VOICE:-bun "$HERE/../voice-full-size.ts"} "$FOLDER/voice" "$PROVIDER")
 LIBRARY=${LIBRARY:-$HERE/../../native/cartoon-ops.node}
 OPS=(${OPS:-bun "$HERE/ops.ts"} "$LIBRARY" --provider "$PROVIDER")
+LOOP=(${LOOP:-bun "$HERE/dia-loop.ts"} "$LIBRARY" --provider "$PROVIDER")
 FEEDS=(${FEEDS:-bun "$HERE/feeds.ts"} "$LIBRARY" --provider "$PROVIDER")
 TABLE=(${TABLE:-bun "$HERE/table.ts"})
 NATIVE=plain
@@ -28,6 +29,7 @@ machine
 if [ $NATIVE = native ]; then
   section ops 40 "${OPS[@]}"
   section feeds 30 "${FEEDS[@]}"
+  section dia-loop 60 "${LOOP[@]}"
 fi
 sdxl "step${FRAMES[0]}" 60 step --frames "${FRAMES[0]}" --variants plain,deterministic
 if [ $NATIVE = native ]; then
@@ -40,6 +42,7 @@ sdxl vae 40 vae --variants plain
 if [ -f "$LIBRARY" ]; then export VOICE_LIBRARY=$LIBRARY; fi
 voice speed 60
 voice batch 60
+if [ $NATIVE = native ]; then section voice-times 60 env DIA_TIMES=1 ORT_ENABLE_CUDNN_FLASH_ATTENTION=0 "${VOICE[@]}" times; fi
 section voice-separate 60 env VOICE_CHOICES=separate ORT_ENABLE_CUDNN_FLASH_ATTENTION=0 "${VOICE[@]}" speed
 SAVE="arena_extend_strategy=kSameAsRequested"
 for f in "${FRAMES[@]}"; do sdxl "memory$f-small" 40 memory --frames "$f" --mode small --variants $NATIVE --cuda "$SAVE"; done

@@ -58,6 +58,8 @@ export interface Generation {
 /** Longest run on the CPU and on a GPU: between two runs a cancel is seen. */
 const RUN_MILLISECONDS = 120;
 const MAX_RUN = 64;
+/** The own operator has no plans to keep warm and no keys to send, but each run projects the text anew. */
+const NATIVE_RUN = { least: 16, most: 128 };
 
 /**
  * Makes the tokens of one or several dialogues together; each comes out as it would alone.
@@ -247,6 +249,10 @@ function samplingParams(samplings: readonly Sampling[]): Float32Array {
 
 function nextRun(model: DiaModel, run: number, frames: number, milliseconds: number): number {
   const affordable = Math.floor((frames * RUN_MILLISECONDS) / Math.max(milliseconds, 1));
+  if (model.nativeLoop) {
+    const { least, most } = NATIVE_RUN;
+    return Math.max(least, Math.min(most, run * 2, affordable));
+  }
   // On a GPU fixed sizes keep its plans warm: half of it where a large batch makes a whole run too long.
   const slow = run >= MAX_RUN / 2 && affordable < MAX_RUN * 0.75;
   if (model.target.dtype === "float16") return slow ? MAX_RUN / 2 : MAX_RUN;
