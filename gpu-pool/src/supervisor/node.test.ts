@@ -217,7 +217,8 @@ describe("stopping", () => {
       node.client,
       request("partly", { clip: longClip, speech }, more),
       ({ progress }) => {
-        if (progress?.step === 3) found.push(stopPartly("partly"));
+        // Once: where step 3 was the last, everything until the end tells of it.
+        if (progress?.step === 3 && found.length === 0) found.push(stopPartly("partly"));
       },
     );
     expect(new Set(await Promise.all(found))).toEqual(new Set([true]));
