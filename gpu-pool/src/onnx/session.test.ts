@@ -50,6 +50,19 @@ test("float16 tensors cross the native boundary", async () => {
   await session.release();
 });
 
+test("sizes at which a tensor inside the graph has too many elements are refused before they run", async () => {
+  const g = new GraphBuilder();
+  const x = g.input("x", "float32", ["N", 2]);
+  const wide = op.matmul(g, x, op.floats(g, new Float32Array(6).fill(1), [2, 3]));
+  g.output("y", op.reduce(g, "ReduceSum", wide, [1], false));
+  const options = { intraOpThreads: 1, maxElements: 12 };
+  const session = await createSession(g.build("limited"), join(folder, "cache"), options);
+  const rows = (n: number) => ({ x: float32(new Float32Array(2 * n).fill(1), [n, 2]) });
+  expect([...floatOutput(await session.run(rows(4)), "y")]).toEqual([6, 6, 6, 6]);
+  await expect(session.run(rows(5))).rejects.toThrow("a tensor [N, 3] of 15 elements exceeds the 12");
+  await session.release();
+});
+
 test("feeds that cannot be kept on a GPU are sent as they are in every run", async () => {
   const g = new GraphBuilder();
   g.output("y", op.cast(g, g.input("x", "float16", [2]), "float32"));

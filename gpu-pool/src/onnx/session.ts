@@ -21,6 +21,8 @@ export interface SessionOptions {
   readonly config?: Readonly<Record<string, string>>;
   readonly graphOptimizationLevel?: "disabled" | "basic" | "extended" | "layout" | "all";
   readonly memoryPattern?: boolean;
+  /** The most elements of a tensor; default: what the CUDA provider's kernels can index, any number on the CPU. */
+  readonly maxElements?: number;
 }
 
 /** Data of one tensor. float16 and bfloat16 are bit patterns in a Uint16Array. */
@@ -196,5 +198,6 @@ export async function createSession(
     ...(options.profilePrefix ? { enableProfiling: true, profileFilePrefix: options.profilePrefix } : {}),
     extra: { ...CONFIG, ...options.config },
   });
-  return new Session(session, model, options.provider === "cuda" ? MAX_CUDA_ELEMENTS : undefined);
+  const most = options.provider === "cuda" ? MAX_CUDA_ELEMENTS : undefined;
+  return new Session(session, model, options.maxElements ?? most);
 }
