@@ -26,6 +26,7 @@ test("ours stands beside torch's: least and median, ratios of the medians, memor
       ...["17.9 GB (torch 14.5)", "1.8e-3 from fp16, torch 1.5e-1"],
     ],
   ]);
+  expect(rows(text, "UNet session made, own")[0]?.[1]).toBe("3311");
   // Not measured with ours in these lines: torch's figures are there all the same.
   expect(rows(text, "UNet step, 32")[0]?.slice(1, 5)).toEqual(["", "1513 / 1520", "1200 / 1203", ""]);
   expect(rows(text, "VAE decode, a frame of 4")[0]?.[2]).toBe("77.3 / 77.5");

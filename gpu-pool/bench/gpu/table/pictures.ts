@@ -94,6 +94,18 @@ function text(lines: readonly Line[]): Row[] {
   return [["bigG text encoder", times(first), times(eager), "", ratios(first, [eager]), "", error(first)]];
 }
 
+/** What opening the UNet takes: time from the page cache, and the most memory of the host. */
+function sessions(lines: readonly Line[]): Row[] {
+  const section = lines.filter((line) => line.section === "step" && numeric(line.createMs));
+  return shown(section).map((who) => {
+    const line = section
+      .toSorted((a, b) => Number(a.createMs) - Number(b.createMs))
+      .find((l) => l.who === who);
+    const host = gigabytes(line?.hostPeakMiB);
+    return [`UNet session made${labelOf(who)}`, `${line?.createMs}`, "", "", "", host && `host ${host}`, ""];
+  });
+}
+
 function loras(lines: readonly Line[]): Row[] {
   const section = lines.filter((line) => line.section === "lora" && line.inputs !== undefined);
   return section.map((line) => {
@@ -158,7 +170,7 @@ function wholes(lines: readonly Line[]): Row[] {
 
 /** Rows of the table of pictures, see {@link PICTURE_HEAD}. */
 export function pictureRows(lines: readonly Line[]): Row[] {
-  return [steps, loras, memory, vae, text, wholes].flatMap((rows) => rows(lines));
+  return [steps, sessions, loras, memory, vae, text, wholes].flatMap((rows) => rows(lines));
 }
 
 export const PICTURE_HEAD: Row = [
