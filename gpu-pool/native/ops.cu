@@ -357,10 +357,11 @@ Op make(const char* name, OrtStatus* (*compute)(void*, OrtKernelContext*), const
   return op;
 }
 
+#include "dac-op.cuh"
 #include "dia-op.cuh"
 
 OrtDomain* domain = nullptr;
-Op ops[11];
+Op ops[12];
 
 OrtStatus* make_domain() {
   if (domain) return nullptr;
@@ -376,6 +377,8 @@ OrtStatus* make_domain() {
   ops[9] = make("JointLinear", joint_linear, JOINT_IN, 4, 4, JOINT_OUT, 3);
   ops[10] = make("DiaDecode", dia::compute, dia::IN, 13, 13, dia::OUTPUTS, 6);
   dia::complete(ops[10]);
+  ops[11] = make("SnakeTaps", dac::compute, dac::IN, 2, 1, dac::OUTPUTS, 1);
+  dac::complete(ops[11]);
   OrtDomain* made = nullptr;
   if (OrtStatus* status = ort_create_domain(api, DOMAIN_NAME, &made)) return status;
   for (const Op& op : ops)
@@ -405,6 +408,23 @@ OrtStatus* create_session_with_ops(const OrtEnvironment* env, const char* path, 
 OrtStatus* create_from_array_with_ops(const OrtEnvironment* env, const void* data, size_t size, const OrtOptions* options, OrtSession** out) {
   if (OrtStatus* status = add_domain(options)) return status;
   return create_from_array(env, data, size, options, out);
+}
+
+using RunSession = OrtStatus* (*)(OrtSession*, const OrtRunOptions*, const char* const*, const OrtValue* const*, size_t, const char* const*, size_t, OrtValue**);
+RunSession run_session = nullptr;
+bool giving_back = false;
+
+/// With `giving_back`, the session's arena gives the GPU what the run has left unused.
+OrtStatus* run_and_give_back(OrtSession* session, const OrtRunOptions* options, const char* const* input_names, const OrtValue* const* inputs,
+                             size_t input_count, const char* const* output_names, size_t output_count, OrtValue** outputs) {
+  if (!giving_back) return run_session(session, options, input_names, inputs, input_count, output_names, output_count, outputs);
+  // Not the caller's: those may be shared with later runs.
+  OrtRunOptions* own = nullptr;
+  OrtStatus* status = ort_create_run_options(api, &own);
+  if (!status) status = ort_add_run_entry(api, own, "memory.enable_memory_arena_shrinkage", "gpu:0");
+  if (!status) status = run_session(session, own, input_names, inputs, input_count, output_names, output_count, outputs);
+  if (own) ort_release_run_options(api, own);
+  return status;
 }
 
 /// Adds the provider's options that onnxruntime-node does not pass on, "name=value;name=value".
@@ -452,6 +472,7 @@ const char* install() {
   if (!replace(ORT_CREATE_SESSION, reinterpret_cast<void*>(create_session_with_ops), reinterpret_cast<void**>(&create_session)) ||
       !replace(ORT_CREATE_SESSION_FROM_ARRAY, reinterpret_cast<void*>(create_from_array_with_ops), reinterpret_cast<void**>(&create_from_array)) ||
       !replace(ORT_CREATE_TENSOR, reinterpret_cast<void*>(resident::create_tensor_there), reinterpret_cast<void**>(&resident::create_tensor)) ||
+      !replace(ORT_RUN, reinterpret_cast<void*>(run_and_give_back), reinterpret_cast<void**>(&run_session)) ||
       !replace(ORT_APPEND_CUDA, reinterpret_cast<void*>(append_cuda_with_options), reinterpret_cast<void**>(&append_cuda)))
     return "the table of ONNX Runtime can't be changed";
   done = true;
@@ -471,6 +492,7 @@ int napi_set_named_property(napi_env, napi_value, const char*, napi_value);
 int napi_get_cb_info(napi_env, napi_callback_info, size_t*, napi_value*, napi_value*, void**);
 int napi_get_value_string_utf8(napi_env, napi_value, char*, size_t, size_t*);
 int napi_create_int32(napi_env, int32_t, napi_value*);
+int napi_get_value_bool(napi_env, napi_value, bool*);
 int napi_create_uint32(napi_env, uint32_t, napi_value*);
 int napi_get_value_uint32(napi_env, napi_value, uint32_t*);
 int napi_get_array_length(napi_env, napi_value, uint32_t*);
@@ -484,6 +506,15 @@ static napi_value set_provider_options(napi_env env, napi_callback_info info) {
   napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr);
   if (napi_get_value_string_utf8(env, argument, provider_options, sizeof provider_options, &length) != 0)
     napi_throw_error(env, nullptr, "setProviderOptions needs a text");
+  return nullptr;
+}
+
+/// giveBack(boolean): whether runs from now on leave the GPU no more than they need.
+static napi_value give_back(napi_env env, napi_callback_info info) {
+  size_t count = 1;
+  napi_value argument = nullptr;
+  napi_get_cb_info(env, info, &count, &argument, nullptr, nullptr);
+  if (napi_get_value_bool(env, argument, &giving_back) != 0) napi_throw_error(env, nullptr, "giveBack needs a boolean");
   return nullptr;
 }
 
@@ -540,6 +571,8 @@ __attribute__((visibility("default"))) napi_value napi_register_module_v1(napi_e
   napi_value function = nullptr;
   napi_create_function(env, "setProviderOptions", 18, set_provider_options, nullptr, &function);
   napi_set_named_property(env, exports, "setProviderOptions", function);
+  napi_create_function(env, "giveBack", 8, give_back, nullptr, &function);
+  napi_set_named_property(env, exports, "giveBack", function);
   napi_create_function(env, "computeCapability", 17, compute_capability, nullptr, &function);
   napi_set_named_property(env, exports, "computeCapability", function);
   napi_create_function(env, "keep", 4, keep, nullptr, &function);

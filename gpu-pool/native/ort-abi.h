@@ -13,6 +13,7 @@ struct OrtDomain;
 struct OrtOptions;
 struct OrtEnvironment;
 struct OrtSession;
+struct OrtRunOptions;
 struct OrtCustomOp;
 struct OrtMemoryInfo;
 
@@ -43,6 +44,9 @@ ORT_CALL(ort_create_status, 0, OrtStatus*, int, const char*)
 ORT_CALL(ort_create_domain, 26, OrtStatus*, const char*, OrtDomain**)
 ORT_CALL(ort_domain_add, 27, OrtStatus*, OrtDomain*, const OrtCustomOp*)
 ORT_CALL(ort_add_domain, 28, OrtStatus*, OrtOptions*, OrtDomain*)
+ORT_CALL(ort_create_run_options, 39, OrtStatus*, OrtRunOptions**)
+ORT_CALL(ort_release_run_options, 97, void, OrtRunOptions*)
+ORT_CALL(ort_add_run_entry, 165, OrtStatus*, OrtRunOptions*, const char*, const char*)
 ORT_CALL(ort_tensor_data, 51, OrtStatus*, OrtValue*, void**)
 ORT_CALL(ort_rank, 61, OrtStatus*, const OrtShape*, size_t*)
 ORT_CALL(ort_dims, 62, OrtStatus*, const OrtShape*, int64_t*, size_t)
@@ -57,6 +61,7 @@ ORT_CALL(ort_release_shape, 99, void, OrtShape*)
 ORT_CALL(ort_stream, 193, OrtStatus*, const OrtKernelContext*, void**)
 constexpr int ORT_CREATE_SESSION = 7;
 constexpr int ORT_CREATE_SESSION_FROM_ARRAY = 8;
+constexpr int ORT_RUN = 9;
 constexpr int ORT_CREATE_TENSOR = 49;
 constexpr int ORT_APPEND_CUDA = 204;
 ORT_CALL(ort_update_cuda, 206, OrtStatus*, void*, const char* const*, const char* const*, size_t)

@@ -16,6 +16,11 @@ export interface NativeOps {
    */
   keep(arrays: readonly Uint8Array[]): number;
   drop(kept: number): void;
+  /**
+   * While it is on, a session's arena gives the GPU back what its run has left unused: memory for another session, at
+   * the price of asking for it again.
+   */
+  giveBack(on: boolean): void;
 }
 
 interface Addon {
@@ -23,6 +28,7 @@ interface Addon {
   computeCapability(): number;
   keep(arrays: readonly Uint8Array[]): number;
   drop(kept: number): void;
+  giveBack(on: boolean): void;
 }
 
 /** Where `native/build.sh` puts the library. */
@@ -45,6 +51,7 @@ export function loadNativeOps(path: string = NATIVE_OPS_PATH): NativeOps | undef
     computeCapability: () => addon.computeCapability(),
     keep: (arrays) => addon.keep(arrays),
     drop: (kept) => addon.drop(kept),
+    giveBack: (on) => addon.giveBack(on),
     setProviderOptions: (options) =>
       addon.setProviderOptions(
         Object.entries(options)

@@ -17,10 +17,12 @@ export function targetOf({ device, deterministic }: LoadOptions, cuda: CudaOptio
   return device === "cuda" ? cudaTarget({ ...cuda, deterministic, native: nativeParts() }) : cpuTarget;
 }
 
+/** An arena that grows in powers of two keeps gigabytes that nobody uses, and so does cuDNN's largest workspace. */
+const SMALL_MEMORY = { arena_extend_strategy: "kSameAsRequested", cudnn_conv_use_max_workspace: "0" };
+
 export function sessionOptions({ device, threads, smallMemory, deterministic }: LoadOptions): SessionOptions {
   const cudaOptions = {
-    // An arena that grows in powers of two keeps gigabytes that nobody uses.
-    ...(smallMemory ? { arena_extend_strategy: "kSameAsRequested" } : {}),
+    ...(smallMemory ? SMALL_MEMORY : {}),
     // The default search takes what was fastest this time.
     ...(deterministic ? { cudnn_conv_algo_search: "HEURISTIC" } : {}),
   };

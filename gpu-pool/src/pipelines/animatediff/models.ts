@@ -90,6 +90,8 @@ export interface DecodedFrames {
 }
 
 export interface Vae {
+  /** Frames that are decoded fastest together. */
+  readonly framesAtOnce: number;
   /** Pixels per latent, on each side. */
   readonly factor: number;
   readonly scalingFactor: number;

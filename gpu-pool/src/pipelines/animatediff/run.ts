@@ -1,5 +1,6 @@
 import type { PackManifest, Warning } from "@cartoon/protos";
 import type { AdapterFiles, LoraAdapter } from "../../lora/index.ts";
+import { loadNativeOps } from "../../onnx/native-ops.ts";
 import { Mt19937 } from "../../random/index.ts";
 import { breathe } from "./breathe.ts";
 import { type DenoiseState, decodeState, encodeState, settingsKey } from "./checkpoint.ts";
@@ -43,7 +44,6 @@ export interface PipelineParts {
 }
 
 const PREVIEW_SECONDS = 2.5;
-const DECODE_CHUNK = 4;
 
 /** One clip on its way through the pipeline. */
 export class Run {
@@ -122,7 +122,10 @@ export class Run {
   async denoise(prompts: EncodedPrompts, start: DenoiseState): Promise<Float32Array> {
     const predictor = this.#predictor(prompts);
     const hooks = {
-      check: (done: number) => this.#check(done),
+      check: (done: number) => {
+        this.#check(done);
+        if (done === this.#steps - 1) this.#giveBack(true);
+      },
       onOutOfMemory: async () => {
         // What the larger pass has taken is in pieces that the smaller one may not fit into.
         await this.#parts.models.unet.releaseMemory();
@@ -134,13 +137,31 @@ export class Run {
       isToFinish: () => this.#options.finish?.aborted === true,
     };
     let state = start;
-    for (;;) {
-      const before = state.pass * this.#stepsPerPass;
-      const check = (done: number) => hooks.check(before + done);
-      state = await denoise(this.#clip, this.#shape, predictor, state, { ...hooks, check });
-      if (hooks.isToFinish()) return state.previousX0 ?? state.latents;
-      if (state.pass + 1 >= this.#passes || !state.initialNoise) return state.latents;
-      state = this.#nextPass(state, state.initialNoise);
+    try {
+      for (;;) {
+        const before = state.pass * this.#stepsPerPass;
+        const check = (done: number) => hooks.check(before + done);
+        state = await denoise(this.#clip, this.#shape, predictor, state, { ...hooks, check });
+        if (hooks.isToFinish()) return state.previousX0 ?? state.latents;
+        if (state.pass + 1 >= this.#passes || !state.initialNoise) return state.latents;
+        state = this.#nextPass(state, state.initialNoise);
+      }
+    } finally {
+      this.#giveBack(false);
+    }
+  }
+
+  /** In the small mode the UNet and the VAE have the same memory, one after the other. */
+  #giveBack(on: boolean): void {
+    if (this.#parts.smallMemory) loadNativeOps()?.giveBack(on);
+  }
+
+  async #givingBack<T>(on: boolean, work: () => Promise<T>): Promise<T> {
+    if (on) this.#giveBack(true);
+    try {
+      return await work();
+    } finally {
+      if (on) this.#giveBack(false);
     }
   }
 
@@ -195,12 +216,14 @@ export class Run {
     this.#options.onLatents?.(latents);
     const frameBytes = width * height * 3;
     const all = new Uint8Array(frames * frameBytes);
-    let size = this.#parts.smallMemory ? 1 : DECODE_CHUNK;
+    let size = this.#parts.smallMemory ? 1 : this.#parts.models.vae.framesAtOnce;
     for (let first = 0; first < frames; ) {
       await breathe();
       this.#check(this.#steps);
       const indices = Array.from({ length: Math.min(size, frames - first) }, (_, i) => first + i);
-      const chunk = await this.#decodeChunk(latents, indices);
+      const chunk = await this.#givingBack(first + indices.length === frames, () =>
+        this.#decodeChunk(latents, indices),
+      );
       if (!chunk) {
         size = 1;
         continue;
@@ -323,7 +346,9 @@ export class Run {
     if (onPreview && due && step < this.#steps) {
       this.#lastPreview = performance.now();
       const clip = { fps: this.#clip.fps, step };
-      await makePreview(this.#parts.models.vae, x0, this.#shape, clip).then(onPreview, forgiveNoMemory);
+      const { vae } = this.#parts.models;
+      const made = this.#givingBack(true, () => makePreview(vae, x0, this.#shape, clip));
+      await made.then(onPreview, forgiveNoMemory);
     }
   }
 }
