@@ -19,15 +19,43 @@
 
 namespace emulated {
 enum class Wait { none, warp, block, done };
+#ifdef __x86_64__
+/// Goes on where `to` was left, with the registers that a call must keep; a library's switch asks the kernel each time.
+__attribute__((naked, noinline)) inline void switch_stack(void**, void*) {
+  asm("pushq %rbp; pushq %rbx; pushq %r12; pushq %r13; pushq %r14; pushq %r15; movq %rsp, (%rdi); movq %rsi, %rsp;"
+      "popq %r15; popq %r14; popq %r13; popq %r12; popq %rbx; popq %rbp; retq");
+}
+struct Context {
+  void* at = nullptr;
+  void start(std::vector<char>& stack, void (*enter)()) {
+    void** top = reinterpret_cast<void**>(reinterpret_cast<uintptr_t>(stack.data() + stack.size()) & ~uintptr_t{15});
+    top[-2] = reinterpret_cast<void*>(enter);
+    at = top - 8;
+  }
+  static void change(Context& from, Context& to) { switch_stack(&from.at, to.at); }
+};
+#else
+struct Context {
+  ucontext_t at;
+  void start(std::vector<char>& stack, void (*enter)()) {
+    getcontext(&at);
+    at.uc_stack.ss_sp = stack.data();
+    at.uc_stack.ss_size = stack.size();
+    at.uc_link = nullptr;
+    makecontext(&at, enter, 0);
+  }
+  static void change(Context& from, Context& to) { swapcontext(&from.at, &to.at); }
+};
+#endif
 struct Fiber {
-  ucontext_t context;
+  Context context;
   std::vector<char> stack;
   Wait wait;
   double shuffled;
   uint32_t a[4], b[2];
 };
 inline std::vector<Fiber> fibers(1024);
-inline ucontext_t scheduler;
+inline Context scheduler;
 inline uint32_t now, threads;
 inline std::function<void()> body;
 alignas(16) inline float shared[32768];
@@ -43,7 +71,7 @@ inline dim3 block_index, block_size;
 inline void pause(Wait wait) {
   Fiber& f = fibers[now];
   f.wait = wait;
-  swapcontext(&f.context, &scheduler);
+  Context::change(f.context, scheduler);
 }
 inline void enter() {
   body();
@@ -60,22 +88,26 @@ inline void release(uint32_t from, uint32_t to, Wait kind) {
     for (uint32_t i = from; i < to; i++)
       if (fibers[i].wait == kind) fibers[i].wait = Wait::none;
 }
+/// Until all threads of the warp are at the block's barrier, or through.
+inline void run_warp(uint32_t from, uint32_t to) {
+  for (bool ready = true; ready;) {
+    for (now = from; now < to; now++)
+      if (fibers[now].wait == Wait::none) Context::change(scheduler, fibers[now].context);
+    release(from, to, Wait::warp);
+    ready = false;
+    for (uint32_t i = from; i < to; i++) ready |= fibers[i].wait == Wait::none;
+  }
+}
 inline void run_block() {
   for (uint32_t i = 0; i < threads; i++) {
     Fiber& f = fibers[i];
     f.stack.resize(1 << 16);
     f.wait = Wait::none;
-    getcontext(&f.context);
-    f.context.uc_stack.ss_sp = f.stack.data();
-    f.context.uc_stack.ss_size = f.stack.size();
-    f.context.uc_link = nullptr;
-    makecontext(&f.context, enter, 0);
+    f.context.start(f.stack, enter);
   }
   for (bool alive = true; alive;) {
     alive = false;
-    for (now = 0; now < threads; now++)
-      if (fibers[now].wait == Wait::none) swapcontext(&scheduler, &fibers[now].context);
-    for (uint32_t w = 0; w < threads; w += 32) release(w, w + 32 < threads ? w + 32 : threads, Wait::warp);
+    for (uint32_t w = 0; w < threads; w += 32) run_warp(w, w + 32 < threads ? w + 32 : threads);
     release(0, threads, Wait::block);
     for (uint32_t i = 0; i < threads; i++) alive |= fibers[i].wait != Wait::done;
   }

@@ -363,7 +363,10 @@ async function sampling(model: Model, check: string, d: Dialogues): Promise<void
   report(model, check, ok && (d.endAt === undefined || frames < d.frames), { frames, wrong });
 }
 
-/** A dialogue has the same bits in any company, and in one run or several. */
+/**
+ * A dialogue has the same bits in any company, and in one run or several. Without a prompt: its rows are ONNX Runtime's,
+ * which promises no such thing.
+ */
 async function sameBits(model: Model, d: Dialogues): Promise<void> {
   const own = d.texts.map((_, b) => b);
   const together = await model.native.run({ ...feeds(model, d, own, true), cache: ALONE });
@@ -440,7 +443,7 @@ for (const name of ["wide feed-forward", "odd sizes"] as const) {
   await exactness(model, "no frames", { texts: [40], past: 0, prompt: 3, frames: 0 });
   await sampling(model, "free", { texts: [40, 20, 30], past: 0, prompt: 0, frames: 5 });
   await sampling(model, "ending", { texts: [40, 20], past: 0, prompt: 0, frames: 40, endAt: 1 });
-  await sameBits(model, { texts: [33, 140, 60, 20, 25], past: 126, prompt: 3, frames: 4 });
+  await sameBits(model, { texts: [33, 140, 60, 20, 25], past: 126, prompt: 0, frames: 4 });
   await model.native.release();
   await model.exact.release();
 }
