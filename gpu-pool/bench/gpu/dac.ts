@@ -18,7 +18,7 @@ export interface CodecReference {
   readonly transformersSeconds: number;
 }
 
-/** How DAC could decode on a GPU, to be timed against each other. */
+/** How DAC could decode on a GPU, to be timed against each other; `native` needs the own operators. */
 const VARIANTS: Readonly<Record<string, Partial<DacChoices>>> = {
   conv1d: { kernels: "conv1d", pieceFrames: 48 },
   conv2d: { kernels: "conv2d", pieceFrames: 48 },
@@ -28,6 +28,10 @@ const VARIANTS: Readonly<Record<string, Partial<DacChoices>>> = {
   "matmul-128": { kernels: "matmul", pieceFrames: 128 },
   "matmul-256": { kernels: "matmul", pieceFrames: 256 },
   "matmul-whole": { kernels: "matmul", pieceFrames: 2048 },
+  "native-64": { kernels: "native", pieceFrames: 64 },
+  "native-128": { kernels: "native", pieceFrames: 128 },
+  "native-256": { kernels: "native", pieceFrames: 256 },
+  "native-whole": { kernels: "native", pieceFrames: 2048 },
   "matmul-half-128": { kernels: "matmul", dtype: "float16", pieceFrames: 128 },
   "matmul-half-256": { kernels: "matmul", dtype: "float16", pieceFrames: 256 },
 };
@@ -141,7 +145,12 @@ interface TraceEvent {
  */
 export async function codecProfile(reference: CodecReference): Promise<void> {
   const folder = await mkdtemp(join(reference.cacheDir, "trace-"));
-  for (const name of process.env.DAC_VARIANTS?.split(",") ?? ["conv1d", "conv2d", "matmul-128"]) {
+  for (const name of process.env.DAC_VARIANTS?.split(",") ?? [
+    "conv1d",
+    "conv2d",
+    "matmul-128",
+    "native-128",
+  ]) {
     const profilePrefix = join(folder, name);
     const { cacheDir, device } = reference;
     const dac = await loadDacModel(join(reference.folder, "dac"), {

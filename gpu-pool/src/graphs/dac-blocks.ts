@@ -1,5 +1,5 @@
 import { type GraphBuilder, op, type Value } from "./builder/index.ts";
-import type { ConvOptions, DacOperators } from "./dac-kernels.ts";
+import type { ConvOptions, DacOperators, UpsampleOptions } from "./dac-kernels.ts";
 
 /** Pieces of DAC; ported from transformers 5.17, models/dac/modeling_dac.py. */
 
@@ -7,17 +7,6 @@ import type { ConvOptions, DacOperators } from "./dac-kernels.ts";
 export interface DacGraph {
   readonly g: GraphBuilder;
   readonly operators: DacOperators;
-}
-
-/** `x + sin²(αx) / α` with one α per channel. */
-export function snake({ g, operators }: DacGraph, x: Value, path: string): Value {
-  const { shape } = g.weights.get(`${path}.alpha`);
-  const alpha = g.weight(`${path}.alpha`, { shape: operators.perChannel(shape[1] ?? 1) });
-  const inverse = g.once(`inverse ${path}`, () =>
-    op.unary(g, "Reciprocal", op.add(g, alpha, op.scalar(g, 1e-9, alpha))),
-  );
-  const wave = op.unary(g, "Sin", op.mul(g, alpha, x));
-  return op.add(g, x, op.mul(g, inverse, op.mul(g, wave, wave)));
 }
 
 /**
@@ -42,21 +31,19 @@ export function conv({ g, operators }: DacGraph, x: Value, path: string, options
   return operators.conv(g, x, convWeight(g, path), g.weight(`${path}.bias`), options);
 }
 
-/** Transposed convolution of kernel `2 * stride`. */
 export function upsample(
   { g, operators }: DacGraph,
   x: Value,
   path: string,
-  stride: number,
-  time: string,
+  options: UpsampleOptions,
 ): Value {
-  return operators.upsample(g, x, convWeight(g, path), g.weight(`${path}.bias`), stride, time);
+  return operators.upsample(g, x, convWeight(g, path), g.weight(`${path}.bias`), options);
 }
 
 /** Residual unit: Snake, dilated convolution of 7 taps, Snake, pointwise convolution. */
 export function residualUnit(dac: DacGraph, x: Value, path: string, dilation: number): Value {
-  const wide = conv(dac, snake(dac, x, `${path}.snake1`), `${path}.conv1`, { kernel: 7, dilation });
-  return op.add(dac.g, x, conv(dac, snake(dac, wide, `${path}.snake2`), `${path}.conv2`, { kernel: 1 }));
+  const wide = conv(dac, x, `${path}.conv1`, { kernel: 7, dilation, snake: `${path}.snake1` });
+  return op.add(dac.g, x, conv(dac, wide, `${path}.conv2`, { kernel: 1, snake: `${path}.snake2` }));
 }
 
 /** The three units of a level. */

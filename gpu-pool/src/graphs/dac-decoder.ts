@@ -1,6 +1,6 @@
 import type { WeightSet } from "../weights/weight-set.ts";
 import { GraphBuilder, type OnnxModel, op, type Value } from "./builder/index.ts";
-import { conv, type DacGraph, pointwise, residualUnits, snake, upsample } from "./dac-blocks.ts";
+import { conv, type DacGraph, pointwise, residualUnits, upsample } from "./dac-blocks.ts";
 import type { DacConfig } from "./dac-config.ts";
 import { DAC_OPERATORS, type DacKernels } from "./dac-kernels.ts";
 
@@ -21,10 +21,10 @@ export function buildDacDecoder(
   let x = conv(dac, operators.enter(g, latents), "decoder.conv1", { kernel: 7 });
   for (const [i, stride] of [...config.strides].reverse().entries()) {
     const path = `decoder.block.${i}`;
-    x = upsample(dac, snake(dac, x, `${path}.snake1`), `${path}.conv_t1`, stride, `t${i}`);
+    x = upsample(dac, x, `${path}.conv_t1`, { stride, time: `t${i}`, snake: `${path}.snake1` });
     x = residualUnits(dac, x, path);
   }
-  x = op.unary(g, "Tanh", conv(dac, snake(dac, x, "decoder.snake1"), "decoder.conv2", { kernel: 7 }));
+  x = op.unary(g, "Tanh", conv(dac, x, "decoder.conv2", { kernel: 7, snake: "decoder.snake1" }));
   g.output("audio_values", op.cast(g, op.squeeze(g, operators.leave(g, x), [0]), "float32"));
   return g.build("dac_decoder");
 }

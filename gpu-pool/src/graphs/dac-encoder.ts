@@ -1,6 +1,6 @@
 import type { WeightSet } from "../weights/weight-set.ts";
 import { GraphBuilder, type OnnxModel, op, type Value } from "./builder/index.ts";
-import { conv, type DacGraph, pointwise, residualUnits, snake } from "./dac-blocks.ts";
+import { conv, type DacGraph, pointwise, residualUnits } from "./dac-blocks.ts";
 import type { DacConfig } from "./dac-config.ts";
 import { DAC_OPERATORS, type DacKernels } from "./dac-kernels.ts";
 
@@ -20,11 +20,10 @@ export function buildDacEncoder(
   let x = conv(dac, operators.enter(g, op.unsqueeze(g, audio, [0])), "encoder.conv1", { kernel: 7 });
   for (const [i, stride] of config.strides.entries()) {
     const path = `encoder.block.${i}`;
-    x = snake(dac, residualUnits(dac, x, path), `${path}.snake1`);
-    const padding = Math.ceil(stride / 2);
-    x = conv(dac, x, `${path}.conv1`, { kernel: 2 * stride, stride, padding, time: `t${i}` });
+    const shrinking = { kernel: 2 * stride, stride, padding: Math.ceil(stride / 2), time: `t${i}` };
+    x = conv(dac, residualUnits(dac, x, path), `${path}.conv1`, { ...shrinking, snake: `${path}.snake1` });
   }
-  x = conv(dac, snake(dac, x, "encoder.snake1"), "encoder.conv2", { kernel: 3 });
+  x = conv(dac, x, "encoder.conv2", { kernel: 3, snake: "encoder.snake1" });
   const latents = op.transpose(g, operators.leave(g, x), [1, 0]);
   g.output("audio_codes", quantise(g, config, latents));
   return g.build("dac_encoder");

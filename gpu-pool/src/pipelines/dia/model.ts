@@ -127,7 +127,8 @@ const LARGE_CHANNELS = 1024;
 
 function dacChoices(config: DacConfig, device: "cpu" | "cuda"): DacChoices {
   // On a GPU every new length of a convolution costs a cuDNN plan of tens of milliseconds; products need none.
-  if (device === "cuda") return { kernels: "matmul", dtype: "float32", pieceFrames: 128 };
+  const products = loadNativeOps() ? "native" : "matmul";
+  if (device === "cuda") return { kernels: products, dtype: "float32", pieceFrames: 256 };
   return {
     kernels: "conv1d",
     dtype: "float32",
