@@ -214,7 +214,11 @@ for (const id of values.tiny ? ["first"] : ["first", "second"]) {
   const { end, ...figures } = await draw(client, id);
   const mp4 = objects.get(`${id}-clip.mp4`)?.length;
   const failed = end?.failed;
-  say({ section: "whole job", id, event: end?.event, ...figures, mp4Bytes: mp4, failed });
+  const spent = end?.succeeded?.receipt?.stages ?? [];
+  const stages = Object.fromEntries(
+    spent.map(({ stage, seconds }) => [stage, Math.round(seconds * 1000) / 1000]),
+  );
+  say({ section: "whole job", id, event: end?.event, ...figures, stages, mp4Bytes: mp4, failed });
 }
 say({ section: "whole job: memory", peakMiB: await watch.peak() });
 const clip = objects.get("first-clip.mp4");
