@@ -39,12 +39,15 @@ __device__ __forceinline__ void after_previous() {
 }
 
 /// Eight weights: read once a frame, so they pass by the first cache. Never moved across `after_previous`.
-__device__ __forceinline__ uint4 stream_weights(const __half* at) {
+__device__ __forceinline__ uint4 stream_weights(const __half* at, bool there) {
 #ifdef EMULATE
-  return emulated::load(reinterpret_cast<const uint4*>(at));
+  return there ? emulated::load(reinterpret_cast<const uint4*>(at)) : make_uint4(0, 0, 0, 0);
 #else
-  uint4 v;
-  asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0,%1,%2,%3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(at));
+  uint4 v = {0, 0, 0, 0};
+  asm volatile(
+      "{\n.reg .pred p;\nsetp.ne.u32 p, %5, 0;\n@p ld.global.nc.L1::no_allocate.v4.u32 {%0,%1,%2,%3}, [%4];\n}"
+      : "+r"(v.x), "+r"(v.y), "+r"(v.z), "+r"(v.w)
+      : "l"(at), "r"(static_cast<uint32_t>(there)));
   return v;
 #endif
 }
@@ -224,7 +227,7 @@ __global__ void __launch_bounds__(256, 2) product_kernel(const Product p) {
       for (int i = 0; i < 4; i++) {
         const __half* from = i % 2 == 0 ? rows[m].low : rows[m].high;
         const uint32_t at = k + (i / 2) * 32;
-        weights[slot][m][i] = from && at < p.width ? stream_weights(from + at) : make_uint4(0, 0, 0, 0);
+        weights[slot][m][i] = stream_weights(from + at, from && at < p.width);
       }
   };
 #pragma unroll
@@ -541,6 +544,12 @@ struct Best {
   }
 };
 
+/// A whole number in the order of the float's.
+__device__ __forceinline__ uint32_t ordered(float value) {
+  const uint32_t bits = __float_as_uint(value + 0.0f);
+  return bits >> 31 ? ~bits : bits | 1u << 31;
+}
+
 __device__ __forceinline__ float legal_score(const Draw& d, const float* logits, uint32_t channel, uint32_t token) {
   const float score = __ldcg(logits + token);
   const bool legal = token < d.eos || (channel == 0 && token == d.eos);
@@ -551,31 +560,46 @@ __device__ __forceinline__ float legal_score(const Draw& d, const float* logits,
 __global__ void __launch_bounds__(1024) draw_kernel(const Draw d) {
   SHARED(memory);
   const uint32_t channel = blockIdx.x, dialogue = blockIdx.y;
-  const uint32_t padded = (d.vocab + 3) / 4 * 4;
   float* guided = memory;
-  uint32_t* index = reinterpret_cast<uint32_t*>(guided + padded);
-  float* scores = guided + padded + d.candidates;
+  float* scores = guided + d.vocab;
   float* sorted = scores + d.candidates;
-  uint32_t* order = reinterpret_cast<uint32_t*>(sorted + d.candidates);
+  uint32_t* index = reinterpret_cast<uint32_t*>(sorted + d.candidates);
+  uint32_t* order = index + d.candidates;
+  uint32_t* reached = order + d.candidates;
+  uint32_t* found = reached + d.vocab;
   after_previous();
   const float* cond = d.logits + (static_cast<size_t>(dialogue) * d.channels + channel) * d.vocab;
   const float* uncond = cond + static_cast<size_t>(d.dialogues) * d.channels * d.vocab;
   const float scale = __ldg(d.params + dialogue);
-  for (uint32_t i = threadIdx.x; i < padded; i += DRAW_THREADS) {
-    const float c = i < d.vocab ? __ldcg(cond + i) : 0.0f, u = i < d.vocab ? __ldcg(uncond + i) : 0.0f;
-    guided[i] = i < d.vocab ? __fadd_rn(c, __fmul_rn(scale, c - u)) : -INFINITY;
-  }
-  __syncthreads();
   for (uint32_t i = threadIdx.x; i < d.vocab; i += DRAW_THREADS) {
-    const float own = guided[i];
+    const float c = __ldcg(cond + i), u = __ldcg(uncond + i);
+    guided[i] = __fadd_rn(c, __fmul_rn(scale, c - u));
+  }
+  if (threadIdx.x == 0) *found = 0;
+  __syncthreads();
+  // The last candidate's key, bit by bit; then the few that reach it are put in order.
+  uint32_t least = 0;
+  for (uint32_t bit = 1u << 31; bit > 0; bit >>= 1) {
+    uint32_t reach = 0;
+    for (uint32_t base = 0; base < d.vocab; base += DRAW_THREADS) {
+      const uint32_t i = base + threadIdx.x;
+      reach += __syncthreads_count(i < d.vocab && ordered(guided[i]) >= (least | bit));
+    }
+    if (reach >= d.candidates) least |= bit;
+  }
+  for (uint32_t i = threadIdx.x; i < d.vocab; i += DRAW_THREADS)
+    if (ordered(guided[i]) >= least) reached[atomicAdd(found, 1u)] = i;
+  __syncthreads();
+  for (uint32_t i = threadIdx.x; i < *found; i += DRAW_THREADS) {
+    const uint32_t own = reached[i];
+    const uint32_t key = ordered(guided[own]);
     uint32_t rank = 0;
 #pragma unroll 4
-    for (uint32_t j = 0; j < padded; j += 4) {
-      const float4 f = *reinterpret_cast<const float4*>(guided + j);
-      rank += (f.x > own || (f.x == own && j < i)) + (f.y > own || (f.y == own && j + 1 < i)) +
-              (f.z > own || (f.z == own && j + 2 < i)) + (f.w > own || (f.w == own && j + 3 < i));
+    for (uint32_t j = 0; j < *found; j++) {
+      const uint32_t other = ordered(guided[reached[j]]);
+      rank += other > key || (other == key && reached[j] < own);
     }
-    if (rank < d.candidates) index[rank] = i;
+    if (rank < d.candidates) index[rank] = own;
   }
   __syncthreads();
   if (threadIdx.x >= 32) return;
@@ -586,7 +610,8 @@ __global__ void __launch_bounds__(1024) draw_kernel(const Draw d) {
     best.take(scores[i], i);
   }
   best.across_warp();
-  const bool ends = index[best.at] == d.eos;
+  // Scores that are no numbers are never the best.
+  const bool ends = index[min(best.at, count - 1)] == d.eos;
   const float inverse = __ldg(d.params + d.dialogues + dialogue), top_p = __ldg(d.params + 2 * d.dialogues + dialogue);
   for (uint32_t i = lane; i < count; i += 32) scores[i] = (ends != (index[i] == d.eos) ? MASKED : scores[i]) * inverse;
   __syncwarp();
@@ -601,21 +626,26 @@ __global__ void __launch_bounds__(1024) draw_kernel(const Draw d) {
   for (uint32_t i = lane; i < count; i += 32) scores[i] = expf(sorted[i] - high);
   __syncwarp();
   float total = 0, sum = 0;
+#pragma unroll 8
   for (uint32_t i = 0; i < count; i++) total += scores[i];
+  __syncwarp();
+  for (uint32_t i = lane; i < count; i += 32) scores[i] = scores[i] / total;
+  __syncwarp();
   const float* gumbel = d.gumbel + (static_cast<size_t>(dialogue) * d.channels + channel) * count;
   Best drawn = {-INFINITY, 0xffffffffu};
+#pragma unroll 8
   for (uint32_t i = 0; i < count; i++) {
-    const float chance = scores[i] / total;
+    const float chance = scores[i];
     sum += chance;
     if (i % 32 == lane) drawn.take((sum - chance > top_p ? MASKED : sorted[i]) + __ldg(gumbel + i), i);
   }
   drawn.across_warp();
-  int64_t token = index[order[drawn.at]];
+  int64_t token = index[order[min(drawn.at, count - 1)]];
   if (high < MASKED / 2) {
     Best legal = {-INFINITY, 0xffffffffu};
     for (uint32_t i = lane; i < d.vocab; i += 32) legal.take(legal_score(d, cond, channel, i), i);
     legal.across_warp();
-    token = legal.at;
+    token = min(legal.at, d.vocab - 1);
   }
   const uint32_t at = dialogue * d.channels + channel;
   const int64_t forced = __ldg(d.forced + at);

@@ -397,7 +397,7 @@ struct Run {
     d.vocab = s.vocab;
     d.candidates = s.candidates;
     d.eos = k.eos;
-    const size_t shared = ((s.vocab + 3) / 4 * 4 + 4 * s.candidates) * sizeof(float);
+    const size_t shared = (2 * s.vocab + 4 * s.candidates + 1) * sizeof(float);
     LAUNCH_NEXT(draw_kernel, dim3(s.channels, s.dialogues), dim3(DRAW_THREADS), shared, stream, d);
     embed_rows(w.drawn, w.ending + step * s.dialogues, w.tokens + step * s.dialogues * s.channels, w.ending + (step + 1) * s.dialogues);
     times.mark(DRAW, stream);

@@ -120,6 +120,21 @@ T shuffle(T value, int step) {
   pause(Wait::warp);
   return got;
 }
+inline uint32_t tally;
+inline uint32_t count(bool counted) {
+  tally += counted;
+  pause(Wait::block);
+  const uint32_t all = tally;
+  pause(Wait::block);
+  tally = 0;
+  pause(Wait::block);
+  return all;
+}
+inline uint32_t bits_of(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
 inline float half_of(const uint32_t* registers, int at, uint32_t k) {
   __half h;
   memcpy(&h, reinterpret_cast<const char*>(registers + at) + 2 * (k % 2), 2);
@@ -169,6 +184,8 @@ inline uint32_t add(uint32_t* to, uint32_t value) {
 #define blockIdx emulated::block_index
 #define blockDim emulated::block_size
 #define __syncthreads() emulated::pause(emulated::Wait::block)
+#define __syncthreads_count(counted) emulated::count(counted)
+#define __float_as_uint emulated::bits_of
 #define __shfl_xor_sync(mask, value, step) emulated::shuffle(value, step)
 #define __ldg emulated::load
 #define __ldcs emulated::load
