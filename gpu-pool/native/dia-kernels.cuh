@@ -613,7 +613,10 @@ __global__ void __launch_bounds__(1024) draw_kernel(const Draw d) {
   // Scores that are no numbers are never the best.
   const bool ends = index[min(best.at, count - 1)] == d.eos;
   const float inverse = __ldg(d.params + d.dialogues + dialogue), top_p = __ldg(d.params + 2 * d.dialogues + dialogue);
-  for (uint32_t i = lane; i < count; i += 32) scores[i] = (ends != (index[i] == d.eos) ? MASKED : scores[i]) * inverse;
+  for (uint32_t i = lane; i < count; i += 32) {
+    scores[i] = (ends != (index[i] == d.eos) ? MASKED : scores[i]) * inverse;
+    order[i] = i;
+  }
   __syncwarp();
   for (uint32_t i = lane; i < count; i += 32) {
     uint32_t rank = 0;
