@@ -1,7 +1,7 @@
 import { cp, mkdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { PACK_SOURCES } from "../../src/packs/pull/index.ts";
+import { PACK_SOURCES } from "../../src/packs/pull/sources.ts";
 
 const TOKENIZER = fileURLToPath(new URL("../../test-fixtures/pipeline/tokenizer", import.meta.url));
 const PARTS = ["unet", "motion_adapter", "vae", "text_encoder", "text_encoder_2"];
