@@ -338,12 +338,19 @@ __device__ __forceinline__ void consume(const Maps& maps, const Sizes& s, const 
 }
 #endif
 
+// Older cards have no clusters, and their code has no use for this kernel.
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
+#define IN_PAIRS __cluster_dims__(2, 1, 1)
+#else
+#define IN_PAIRS
+#endif
+
 /**
  * GATED: results[0] = (rows x values + bias) * gelu(rows x gates + bias), the weights being [values; gates].
  * Otherwise: results[i] = rows x weights[i], all of one width.
  */
 template <bool GATED>
-__global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(THREADS, 1)
+__global__ void IN_PAIRS __launch_bounds__(THREADS, 1)
     linear_kernel(const __grid_constant__ Maps maps, Sizes s, const __half* bias) {
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
   extern __shared__ uint8_t raw[];
