@@ -11,7 +11,7 @@ import { cpuTarget } from "../../src/graphs/target/cpu.ts";
 import { type CudaOptions, cudaTarget, nativeCheckTarget } from "../../src/graphs/target/cuda.ts";
 import { NATIVE_PARTS, nativePartsFor } from "../../src/graphs/target/native-kernels.ts";
 import type { Target } from "../../src/graphs/target/target.ts";
-import { buildUnetMotion } from "../../src/graphs/unet-motion.ts";
+import { activationBytes, buildUnetMotion } from "../../src/graphs/unet-motion.ts";
 import { planUnet } from "../../src/graphs/unet-plan.ts";
 import { loadNativeOps } from "../../src/onnx/native-ops.ts";
 import { ResidentFeeds } from "../../src/onnx/resident-feeds.ts";
@@ -109,7 +109,12 @@ async function unet() {
     text_embeds: float32(await reference("pooled"), [2, textDim]),
     time_ids: float32(await reference("ids"), [2, 6]),
   };
-  const make = async (batch: number, options: CudaOptions, lora: boolean, profilePrefix?: string) => {
+  const make = async (
+    batch: number,
+    options: CudaOptions,
+    lora: boolean,
+    { profilePrefix, reserve }: { profilePrefix?: string; reserve?: boolean } = {},
+  ) => {
     const fixed = { batch, frames, height: size, width: size, tokens: 77 };
     const plan = planUnet(shape, fixed, options.feedForwardChunks);
     const symbolic = { batch: "B", frames, height: "H", width: "W", tokens: "S" };
@@ -125,6 +130,7 @@ async function unet() {
           target: target({ ...options, ...plan }),
           lora,
           sizes,
+          reserve,
         });
         targets = built.loraTargets;
         return built;
@@ -133,7 +139,9 @@ async function unet() {
     );
     return { ...opened, plan, targets };
   };
-  return { feeds, make, size };
+  const reserved = (bytes: number): Feeds => ({ reserve: int64([Math.ceil(bytes / 4)], [1]) });
+  const half = { batch: 1, frames, height: size, width: size };
+  return { feeds, make, size, reserve: reserved(1.25 * activationBytes(shape, half)) };
 }
 
 async function step(): Promise<void> {
@@ -178,7 +186,7 @@ async function profile(): Promise<void> {
   const { feeds, make } = await unet();
   for (const { name, options } of chosen()) {
     const prefix = join(cache, `trace-${name}`);
-    const { session } = await make(2, options, false, prefix);
+    const { session } = await make(2, options, false, { profilePrefix: prefix });
     for (let i = 0; i < 3; i++) await session.run(feeds);
     await session.release();
     const file = (await readdir(cache)).find((entry) => entry.startsWith(`trace-${name}`));
@@ -261,7 +269,7 @@ async function memory(): Promise<void> {
   const [{ name, options } = { name: "plain", options: {} }] = chosen();
   const base = memoryUsed();
   const watch = watchMemory();
-  const { feeds, make, size } = await unet();
+  const { feeds, make, size, reserve } = await unet();
   const config = autoencoderConfig.parse(await json("vae/config.json"));
   const tensors = await weights("vae/diffusion_pytorch_model");
   const decoder = await open(provider, cache, () =>
@@ -270,8 +278,9 @@ async function memory(): Promise<void> {
   const batch = small ? 1 : 2;
   const { session, targets } = await make(
     batch,
-    { ...options, ...(small ? { feedForwardChunks: 4 } : {}) },
+    { ...options, ...(small ? { feedForwardChunks: 8 } : {}) },
     true,
+    { reserve: small },
   );
   const loaded = memoryUsed();
   const half = (part: number): Feeds =>
@@ -291,7 +300,7 @@ async function memory(): Promise<void> {
     library?.giveBack(small && i === 4);
     const start = performance.now();
     for (let part = 0; part < 2 / batch; part++)
-      floatOutput(await session.run({ ...half(part), ...adapters }), "out_sample");
+      floatOutput(await session.run({ ...half(part), ...adapters, ...(small ? reserve : {}) }), "out_sample");
     times.push(performance.now() - start);
   }
   const afterSteps = memoryUsed();

@@ -1,6 +1,6 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
-import { createSession, type Feeds, float32, floatOutput } from "../onnx/session.ts";
+import { createSession, type Feeds, float32, floatOutput, int64 } from "../onnx/session.ts";
 import { openWeights } from "../weights/weight-set.ts";
 import type { LoraTarget, OnnxModel } from "./builder/index.ts";
 import { motionAdapterConfig, unetConfig, unetMotionShape } from "./config/unet.ts";
@@ -50,7 +50,7 @@ interface Fixture {
 async function build(
   fixture: Fixture,
   folder: string,
-  options: { lora: LoraScope; sizes?: UnetSizes; target?: Target; reuse?: number },
+  options: { lora: LoraScope; sizes?: UnetSizes; target?: Target; reuse?: number; reserve?: boolean },
 ): Promise<OnnxModel> {
   const files = [join(folder, "unet.safetensors"), join(folder, "adapter.safetensors")] as const;
   await writeSeededWeights(files[0], fixture.tensors.unet, fixture.seed, fixture.half);
@@ -142,6 +142,25 @@ test.each(["unet-sdxl", "unet-uneven"])("%s with two LoRAs joined by rank equals
     await session.release();
   }),
 );
+
+test("what is reserved first changes nothing", () =>
+  inTemporaryFolder(async (folder) => {
+    const fixture = await readFixture<Fixture>("unet-sdxl");
+    const [run] = fixture.runs;
+    if (!run) throw new Error("the fixture lacks a run");
+    const results: Float32Array[] = [];
+    for (const reserve of [false, true]) {
+      const model = await build(fixture, folder, { lora: false, reserve });
+      const session = await createSession(model, join(folder, "cache"), { intraOpThreads: 1 });
+      for (const count of reserve ? [1_000_000, 1] : [0]) {
+        const reserved: Feeds = reserve ? { reserve: int64([count], [1]) } : {};
+        results.push(floatOutput(await session.run({ ...feedsOf(fixture, run), ...reserved }), "out_sample"));
+      }
+      await session.release();
+    }
+    expect(results[1]).toEqual(results[0] as Float32Array);
+    expect(results[2]).toEqual(results[0] as Float32Array);
+  }));
 
 test("LoRAs of convolutions, too: CUDA's layout takes what the CPU's takes, and gives the same", () =>
   inTemporaryFolder(async (folder) => {

@@ -48,6 +48,12 @@ export interface UnetOptions {
    * it computes only so many layers anew, the last ones of the last up block. 1 to that block's layers.
    */
   readonly reuse?: number;
+  /**
+   * Adds the input `reserve` int64 [1]: so many numbers of four bytes are taken, and left, before anything else. An arena
+   * that grows by what is asked for then has one piece that all layers share; of many pieces, none larger than one
+   * tensor, it would keep twice as much.
+   */
+  readonly reserve?: boolean;
 }
 
 interface UnetInputs {
@@ -65,7 +71,7 @@ interface UnetInputs {
  * with T = B, or B*F for text that changes over the frames;
  * SDXL also `text_embeds` [B, P] and `time_ids` float32 [B, 6] (original height and width, crop top and
  * left, target height and width). Output: `out_sample` [B, C', F, h, w].
- * All are float32, LoRA matrices are in the target's type.
+ * All are float32, LoRA matrices are in the target's type. With `reserve` also `reserve` int64 [1].
  *
  * With `reuse` also the inputs `next.timestep`; `next.base` [C, F, h, w] and `next.mix` [B], from which the second
  * step's sample follows: `base + sum over b of mix[b] * out_sample[b]`, the same for every row; and the output
@@ -78,6 +84,7 @@ export function buildUnetMotion({
   lora,
   sizes = SYMBOLIC_UNET_SIZES,
   reuse,
+  reserve = false,
 }: UnetOptions): OnnxModel {
   const g = new GraphBuilder({ weights, dtype: target.dtype });
   const ops = target.bind(g, { lora });
@@ -87,7 +94,7 @@ export function buildUnetMotion({
   const text = g.floatInput("encoder_hidden_states", [textRows, tokens, shape.down[0]?.crossDim ?? 0]);
   const time = timeEmbedding(ops, shape, sizes);
   const unet: Unet = { ops, shape, inputs: { sizes, text, time: time(timestep) } };
-  const first = wholePass(unet, sample, reuse ?? 0);
+  const first = wholePass(unet, reserve ? afterReserve(g, sample) : sample, reuse ?? 0);
   const out = g.floatOutput("out_sample", first.out);
   if (reuse === undefined) return g.build("unet_motion");
   if (!first.deep) throw new RangeError(`reuse: ${reuse} is not within the layers of the last up block`);
@@ -95,6 +102,25 @@ export function buildUnetMotion({
   const later = { ...unet.inputs, time: time(g.input("next.timestep", "float32", [])) };
   g.floatOutput("next.out_sample", shallowPass({ ...unet, inputs: later }, next, first.deep, reuse));
   return g.build("unet_motion");
+}
+
+/** `sample`, which is not there before the reserve was taken and left. */
+function afterReserve(g: GraphBuilder, sample: Value): Value {
+  const zero = op.floats(g, Float32Array.of(0), [1], "float32");
+  const whole = g.node("Expand", [zero, g.input("reserve", "int64", [1])], { shape: ["reserved"] });
+  return op.add(g, sample, op.cast(g, op.slice(g, whole, 0, 0, 1, 1), sample.dtype));
+}
+
+/** Bytes of activations that a pass has at a time, at most: where the last up block joins its first skip. */
+export function activationBytes(
+  { up, down }: UnetMotionShape,
+  { batch, frames, height, width }: { batch: number; frames: number; height: number; width: number },
+): number {
+  const own = down[0]?.channels ?? 0;
+  const joined = own + (up.at(-2)?.channels ?? own);
+  // What is joined and its norm, and the skips that wait.
+  const channels = 2 * joined + 3 * own;
+  return 2 * channels * batch * frames * height * width;
 }
 
 interface Unet {

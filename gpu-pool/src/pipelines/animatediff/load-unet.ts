@@ -50,6 +50,7 @@ export async function loadUnet(
     resident.keep(input.lora);
     const outputs = await session.run({
       ...feedsOf(shape.inChannels, textDim, input),
+      ...unet.reserve(input),
       ...(next ? nextFeeds(shape.inChannels, input, next) : {}),
     });
     const second = next ? floatOutput(outputs, "next.out_sample") : new Float32Array(0);

@@ -1,15 +1,22 @@
 import type { OnnxModel } from "../../graphs/builder/types.ts";
 import type { UnetMotionShape } from "../../graphs/config/unet.ts";
 import type { LoraScope } from "../../graphs/target/target.ts";
-import { buildUnetMotion, SYMBOLIC_UNET_SIZES, type UnetSizes } from "../../graphs/unet-motion.ts";
+import {
+  activationBytes,
+  buildUnetMotion,
+  SYMBOLIC_UNET_SIZES,
+  type UnetSizes,
+} from "../../graphs/unet-motion.ts";
 import { planUnet, type UnetPlan } from "../../graphs/unet-plan.ts";
-import { createSession, type Session } from "../../onnx/session.ts";
+import { createSession, type Feeds, int64, type Session } from "../../onnx/session.ts";
 import type { WeightSet } from "../../weights/weight-set.ts";
 import { needsFixedSizes, sessionOptions, targetOf } from "./device.ts";
 import type { LoadOptions } from "./types.ts";
 
-/** Saves 6 GiB at 1024x1024 for 1 % of the time. */
-const SMALL_MEMORY_CHUNKS = 4;
+/** Half as many where values and gates are never held (`feedForward` of the native parts). */
+const SMALL_MEMORY_CHUNKS = 8;
+/** What the small mode reserves over what is held at a time: for the gaps between tensors of several sizes. */
+const ROOM_FOR_GAPS = 1.25;
 
 export interface PassSize {
   batch: number;
@@ -58,10 +65,24 @@ export class UnetSession {
     if (this.#current?.key === key) return this.#current.session;
     await this.close();
     const { shape, weights, lora, options } = this.#unet;
-    const model = buildUnetMotion({ shape, weights, target: targetOf(options, plan), lora, sizes, reuse });
+    const target = targetOf(options, plan);
+    const reserve = this.#reserves;
+    const model = buildUnetMotion({ shape, weights, target, lora, sizes, reuse, reserve });
     const session = await createSession(model, options.cacheDir, sessionOptions(options));
     this.#current = { key, session, model };
     return session;
+  }
+
+  /** What a pass takes at once before anything else, in the small mode of a GPU. */
+  reserve(size: PassSize): Feeds {
+    if (!this.#reserves) return {};
+    const bytes = ROOM_FOR_GAPS * activationBytes(this.#unet.shape, size);
+    return { reserve: int64([Math.ceil(bytes / 4)], [1]) };
+  }
+
+  get #reserves(): boolean {
+    const { device, smallMemory } = this.#unet.options;
+    return device === "cuda" && smallMemory === true;
   }
 
   async close(): Promise<void> {
