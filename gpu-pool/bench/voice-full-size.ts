@@ -76,7 +76,7 @@ async function parityOf(nativeLoop: boolean): Promise<void> {
     past_v: past,
     mask,
     ...(crossK && crossV ? { cross_k: crossK, cross_v: crossV } : { encoder_hidden: hidden }),
-    ...(nativeLoop ? { cache: int64([0, 0], [2]) } : {}),
+    ...(nativeLoop ? { cache: int64([0, 0, 0, 0, 0], [5]) } : {}),
     forced: int64(next.flat(), [steps, 1, c.num_channels]),
     gumbel: float32(new Float32Array(steps * c.num_channels * 45), [steps, 1, c.num_channels, 45]),
     params: float32(Float32Array.of(3, 1, 0.9), [3, 1]),
@@ -188,6 +188,32 @@ async function times(): Promise<void> {
   await model.release();
 }
 
+/** Dialogues of several lengths made together and each alone, without and with a voice prompt: equal tokens, row by row. */
+async function company(): Promise<void> {
+  const model = await loadDiaModel(join(folder, "dia"), { cacheDir, device, choices });
+  const codes: number[][] = reference.codes;
+  const voice = Array.from({ length: 60 }, (_, t) => codes.map((channel) => channel[t] ?? 0));
+  for (const prompt of [undefined, voice]) {
+    const lastRow = length / 4 + (prompt?.length ?? 0);
+    const requests = [1, 0.5, 0.8, 0.3].map((share, seed) => ({
+      text: text.slice(0, Math.round(text.length * share)),
+      ...(prompt ? { prompt } : {}),
+      lastRow,
+      seed,
+      sampling,
+    }));
+    const together = await generate(model, requests);
+    const different: number[] = [];
+    for (const [b, request] of requests.entries()) {
+      const [alone] = await generate(model, [request]);
+      if (String(alone?.rows) !== String(together[b]?.rows)) different.push(b);
+    }
+    const figures = { dialogues: requests.length, promptFrames: prompt?.length ?? 0, different };
+    say({ section: "voice company", loop: model.nativeLoop ? "own" : "stock", ...figures });
+  }
+  await model.release();
+}
+
 const sections: Readonly<Record<string, () => Promise<void>>> = {
   speed: () => timeDialogues(1, true),
   batch: () => timeDialogues(device === "cuda" ? 8 : 2, false),
@@ -198,6 +224,7 @@ const sections: Readonly<Record<string, () => Promise<void>>> = {
   parity,
   tokens,
   times,
+  company,
 };
 const asked = process.argv.slice(4);
 for (const name of asked.length > 0

@@ -91,7 +91,8 @@ struct Product {
   float epsilon;
   __half* out;
   float* logits;
-  /// RESIDUAL adds to `out` and leaves its sums of squares, [rows][blocks].
+  /// RESIDUAL adds to `total`, which `out` rounds, and leaves the sums of squares, [rows][blocks].
+  float* total;
   float* squares_out;
   /// QUERY_KEY_VALUE: rotates and puts keys and values at `position` of the cache [rows, kv_heads, capacity, dim].
   __half* keys;
@@ -201,10 +202,13 @@ __device__ __forceinline__ float finish(const Product& p, uint32_t tile, uint32_
     if (first + 8 < p.outputs) p.logits[at + 8] = high;
     return 0;
   }
-  const __half a = __float2half_rn(low), b = __float2half_rn(high);
-  p.out[at] = a;
-  p.out[at + 8] = b;
-  return __half2float(a) * __half2float(a) + __half2float(b) * __half2float(b);
+  p.out[at] = __float2half_rn(low);
+  p.out[at + 8] = __float2half_rn(high);
+  if (KIND == RESIDUAL) {
+    p.total[at] = low;
+    p.total[at + 8] = high;
+  }
+  return low * low + high * high;
 }
 
 /// COLUMNS: eights of rows. The weights are the left factor of the product, 16 outputs a tile; each warp takes every
@@ -243,9 +247,9 @@ __global__ void __launch_bounds__(256, 2) product_kernel(const Product p) {
   read_rows(p, {0, min(p.piece, p.width)}, threadIdx.x, raw);
   float before[2] = {};
   if (KIND == RESIDUAL && threadIdx.x < PAIRS * p.rows) {
-    const __half* at = p.out + static_cast<size_t>(threadIdx.x / PAIRS) * p.outputs + blockIdx.x * 16 + threadIdx.x % PAIRS;
-    before[0] = __half2float(__ldcg(at));
-    before[1] = __half2float(__ldcg(at + 8));
+    const float* at = p.total + static_cast<size_t>(threadIdx.x / PAIRS) * p.outputs + blockIdx.x * 16 + threadIdx.x % PAIRS;
+    before[0] = __ldcg(at);
+    before[1] = __ldcg(at + 8);
   }
   if (p.norm) {
     for (uint32_t row = warp; row < p.rows; row += PRODUCT_WARPS) {
@@ -666,6 +670,8 @@ struct Embed {
   /// [channels * vocab, 8 * vectors]
   const __half* table;
   __half* x;
+  /// The rows before they are rounded.
+  float* total;
   /// [rows][blocks]
   float* squares;
   uint32_t dialogues, channels, vocab, vectors, blocks;
@@ -697,13 +703,17 @@ __global__ void __launch_bounds__(32) embed_kernel(const Embed e) {
     for (int i = 0; i < 8; i++) sum.v[i] += part.v[i];
   }
   const uint4 packed = pack(sum);
-  const Eight rounded = unpack(packed);
   float square = 0;
 #pragma unroll
-  for (int i = 0; i < 8; i++) square = fmaf(rounded.v[i], rounded.v[i], square);
+  for (int i = 0; i < 8; i++) square = fmaf(sum.v[i], sum.v[i], square);
   square = warp_sum(square);
   for (uint32_t row = dialogue; row < 2 * e.dialogues; row += e.dialogues) {
-    if (column < e.vectors) reinterpret_cast<uint4*>(e.x)[static_cast<size_t>(row) * e.vectors + column] = packed;
+    if (column < e.vectors) {
+      const size_t at = static_cast<size_t>(row) * e.vectors + column;
+      reinterpret_cast<uint4*>(e.x)[at] = packed;
+#pragma unroll
+      for (int i = 0; i < 8; i++) e.total[at * 8 + i] = sum.v[i];
+    }
     if (lane == 0) e.squares[row * e.blocks + blockIdx.x] = square;
   }
 }

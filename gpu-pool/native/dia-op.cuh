@@ -121,10 +121,13 @@ struct Parts {
   }
 };
 
-/// Keys and values of a dialogue that goes on in the next run: [layers, rows, kv_heads, capacity, dim].
+/// Keys and values of dialogues that go on in the next run: [layers, rows, kv_heads, capacity, dim].
 struct Cache {
   Buffer keys, values;
   int64_t id = 0, length = 0, rows = 0, capacity = 0;
+  /// Of dialogues that were opened one by one: keys and values of their texts too, [layers, rows, cross_heads, text, dim].
+  Buffer text_keys, text_values;
+  int64_t text = 0, opening = 0, opened = 0;
   /// Rows that there is room for at first.
   int64_t least = 1;
 };
@@ -135,6 +138,11 @@ struct Kernel {
   Buffer scratch;
   /// The batch that goes on, and runs that stand alone.
   Cache kept, alone;
+};
+
+/// What the input CACHE says, see dia-native.ts.
+struct Handle {
+  int64_t id, kept, dialogue, dialogues, text;
 };
 
 /// Inputs: those before FIRST_HALF have types of their own; the rest are half precision, LAYER_INPUTS a layer.
@@ -151,7 +159,7 @@ struct Sizes {
 
 struct Scratch {
   __half *x, *q, *mixed, *inner;
-  float *squares, *partial, *logits, *shares;
+  float *total, *squares, *partial, *logits, *shares;
   uint32_t* counters;
   int64_t *drawn, *tokens, *ending;
   size_t layout(const Sizes& s, bool all_logits, char* base) {
@@ -159,6 +167,7 @@ struct Scratch {
     const size_t most = s.heads * s.dim > s.cross_heads * s.cross_dim ? s.heads * s.dim : s.cross_heads * s.cross_dim;
     const size_t self = s.heads * s.chunks() * (s.dim + 2), cross = s.cross_heads * s.text_chunks() * (s.cross_dim + 2);
     parts.take(x, s.rows * s.width);
+    parts.take(total, s.rows * s.width);
     parts.take(q, s.rows * most);
     parts.take(mixed, s.rows * most);
     parts.take(inner, s.rows * s.inner);
@@ -212,6 +221,7 @@ void product(Product p, int64_t rows, size_t row_out, cudaStream_t stream) {
     if (p.out) p.out += 16 * row_out;
     if (p.logits) p.logits += 16 * row_out;
     if (p.squares) p.squares += 16 * static_cast<size_t>(p.parts);
+    if (p.total) p.total += 16 * row_out;
     if (p.squares_out) p.squares_out += 16 * blocks;
     if (p.keys) p.keys += 16 * static_cast<size_t>(p.kv_heads) * p.capacity * p.dim;
     if (p.values) p.values += 16 * static_cast<size_t>(p.kv_heads) * p.capacity * p.dim;
@@ -264,6 +274,12 @@ struct Run {
     return static_cast<__half*>(of.data) + static_cast<size_t>(layer) * s.rows * s.kv_heads * kv.capacity * s.dim;
   }
 
+  /// Keys or values of the text.
+  const __half* text(const Buffer& of, int64_t layer, const __half* given) const {
+    if (kv.text == 0) return given;
+    return static_cast<const __half*>(of.data) + static_cast<size_t>(layer) * s.rows * s.cross_heads * s.text * s.cross_dim;
+  }
+
   Product norm_product(const __half* weights, const __half* gamma, int64_t outputs) const {
     Product p = {};
     p.weights[0] = weights;
@@ -287,6 +303,7 @@ struct Run {
     p.width = width;
     p.in = in;
     p.out = w.x;
+    p.total = w.total;
     p.squares_out = w.squares;
     product<RESIDUAL, 1, 4>(p, s.rows, s.width, stream);
     times.mark(in == w.inner ? SINK : JOIN, stream);
@@ -333,8 +350,8 @@ struct Run {
     query.out = w.q;
     product<PLAIN, 1, 4>(query, s.rows, query.outputs, stream);
     times.mark(ASK, stream);
-    a.keys = l.at[CROSS_KEYS];
-    a.values = l.at[CROSS_VALUES];
+    a.keys = text(kv.text_keys, index, l.at[CROSS_KEYS]);
+    a.values = text(kv.text_values, index, l.at[CROSS_VALUES]);
     a.head_stride = s.text * s.cross_dim;
     a.row_stride = s.cross_heads * a.head_stride;
     a.length = s.text;
@@ -367,6 +384,7 @@ struct Run {
     e.next_ending = next;
     e.table = embed;
     e.x = w.x;
+    e.total = w.total;
     e.squares = w.squares;
     e.dialogues = s.dialogues;
     e.channels = s.channels;
@@ -405,12 +423,12 @@ struct Run {
   }
 };
 
-/// Room for `extra` more keys after the `length` that are there. @returns what went wrong, or null
-const char* make_room(Cache& cache, const Sizes& s, int64_t layers, int64_t kept, int64_t longest, cudaStream_t stream) {
+/// Room for the frames of a run after the rows that are there. @returns what went wrong, or null
+const char* make_room(Cache& cache, const Sizes& s, int64_t layers, bool goes_on, int64_t longest, cudaStream_t stream) {
   const int64_t outer = layers * s.rows * s.kv_heads, needed = s.past + s.n;
   const size_t key_bytes = s.dim * sizeof(__half);
-  if (needed <= cache.capacity && kept > 0) return nullptr;
-  if (kept == 0) {
+  if (goes_on && needed <= cache.capacity) return nullptr;
+  if (!goes_on) {
     const int64_t fits = cache.keys.size / (outer * key_bytes);
     int64_t capacity = cache.least > needed ? cache.least : (needed + 255) / 256 * 256;
     if (capacity > longest) capacity = longest;
@@ -423,7 +441,7 @@ const char* make_room(Cache& cache, const Sizes& s, int64_t layers, int64_t kept
   for (Buffer* buffer : {&cache.keys, &cache.values}) {
     Buffer grown;
     if (!grown.reserve(outer * capacity * key_bytes)) return "DiaDecode: no memory for keys and values";
-    if (copy_rows(grown.data, capacity * key_bytes, buffer->data, cache.capacity * key_bytes, kept * key_bytes, outer, stream) != cudaSuccess) return "DiaDecode: keys and values can't be moved";
+    if (copy_rows(grown.data, capacity * key_bytes, buffer->data, cache.capacity * key_bytes, s.past * key_bytes, outer, stream) != cudaSuccess) return "DiaDecode: keys and values can't be moved";
     if (wait_for(stream) != cudaSuccess) return "DiaDecode: keys and values can't be moved";
     void* data = buffer->data;
     *buffer = {};
@@ -438,12 +456,51 @@ const char* make_room(Cache& cache, const Sizes& s, int64_t layers, int64_t kept
 #define TRY(call) \
   if (const cudaError_t error = call; error != cudaSuccess) return fail(cudaGetErrorString(error))
 
+/// Puts the prompt's rows and the text of one dialogue among those that will run together.
+/// @returns what went wrong, or null
+const char* open_dialogue(Kernel& k, const Sizes& own, const Handle& handle, const Layer* layers, int64_t longest, cudaStream_t stream) {
+  Cache& kv = k.kept;
+  Sizes s = own;
+  s.rows = 2 * handle.dialogues;
+  const size_t text_bytes = k.layers * s.rows * s.cross_heads * handle.text * s.cross_dim * sizeof(__half);
+  if (handle.id <= 0 || own.n != 0 || own.dialogues != 1 || handle.dialogue >= handle.dialogues || own.text > handle.text) return "DiaDecode: a dialogue is opened by itself";
+  if (handle.dialogue == 0) {
+    kv.id = 0;
+    if (const char* problem = make_room(kv, s, k.layers, false, longest, stream)) return problem;
+    kv.rows = s.rows;
+    kv.length = s.past;
+    kv.text = handle.text;
+    if (!kv.text_keys.reserve(text_bytes) || !kv.text_values.reserve(text_bytes)) return "DiaDecode: no memory for the texts";
+    // Shorter texts end in zeros.
+    if (zero(kv.text_keys.data, text_bytes, stream) != cudaSuccess || zero(kv.text_values.data, text_bytes, stream) != cudaSuccess) return "DiaDecode: memory can't be cleared";
+  } else if (kv.opening != handle.id || kv.opened != handle.dialogue || kv.rows != s.rows || kv.length != s.past || kv.text != handle.text) {
+    return "DiaDecode: another dialogue has taken the cache";
+  }
+  const size_t key = s.dim * sizeof(__half), letter = s.cross_dim * sizeof(__half);
+  for (int64_t l = 0; l < k.layers; l++)
+    for (int64_t half = 0; half < 2; half++) {
+      const size_t row = l * s.rows + handle.dialogue + half * handle.dialogues;
+      const auto put = [&](const Buffer& to, size_t to_pitch, int part, size_t from_pitch, int64_t heads) {
+        const char* from = reinterpret_cast<const char*>(layers[l].at[part]) + half * heads * from_pitch;
+        return copy_rows(static_cast<char*>(to.data) + row * heads * to_pitch, to_pitch, from, from_pitch, from_pitch, heads, stream) == cudaSuccess;
+      };
+      const bool done = put(kv.keys, kv.capacity * key, PAST_KEYS, s.past * key, s.kv_heads) && put(kv.values, kv.capacity * key, PAST_VALUES, s.past * key, s.kv_heads) &&
+                        put(kv.text_keys, handle.text * letter, CROSS_KEYS, own.text * letter, s.cross_heads) &&
+                        put(kv.text_values, handle.text * letter, CROSS_VALUES, own.text * letter, s.cross_heads);
+      if (!done) return "DiaDecode: a dialogue can't be copied";
+    }
+  kv.opening = handle.id;
+  kv.opened = handle.dialogue + 1;
+  if (kv.opened == handle.dialogues) kv.id = handle.id;
+  return nullptr;
+}
+
 /// Frames after which it is seen whether all dialogues have ended.
 constexpr int64_t LOOK = 16;
 
 OrtStatus* compute(void* kernel, OrtKernelContext* context) {
   Kernel& k = *static_cast<Kernel*>(kernel);
-  const Tensor n = input(context, N), handle = input(context, CACHE), prompt = input(context, PROMPT), tok = input(context, TOK), ending = input(context, ENDING);
+  const Tensor n = input(context, N), cache = input(context, CACHE), prompt = input(context, PROMPT), tok = input(context, TOK), ending = input(context, ENDING);
   const Tensor mask = input(context, MASK), forced = input(context, FORCED), gumbel = input(context, GUMBEL), params = input(context, PARAMS);
   const Tensor delays = input(context, DELAYS), cos = input(context, COS), sin = input(context, SIN);
   const Tensor embed = input(context, EMBED), norm = input(context, NORM), logits_dense = input(context, LOGITS_DENSE);
@@ -456,8 +513,11 @@ OrtStatus* compute(void* kernel, OrtKernelContext* context) {
       layers[l].at[i] = static_cast<const __half*>(t.data);
       if (l == 0) of_first[i] = t;
     }
-  const int64_t id = static_cast<const int64_t*>(handle.data)[0], kept = static_cast<const int64_t*>(handle.data)[1];
+  if (cache.count() != 5) return fail("DiaDecode: `cache` has five numbers");
+  const Handle& handle = *static_cast<const Handle*>(cache.data);
+  const int64_t id = handle.id;
   Cache& kv = id > 0 ? k.kept : k.alone;
+  const bool opens = handle.dialogues > 0, goes_on = !opens && id > 0 && kv.id == id;
   Sizes s = {};
   s.n = *static_cast<const int64_t*>(n.data);
   s.dialogues = tok.dims[0];
@@ -475,16 +535,22 @@ OrtStatus* compute(void* kernel, OrtKernelContext* context) {
   s.dim = of_first[QUERY].dims[0] / s.heads;
   s.cross_dim = of_first[CROSS_QUERY].dims[0] / s.cross_heads;
   const int64_t given = of_first[PAST_KEYS].dims[2];
-  s.past = kept > 0 ? kept : given;
+  s.past = goes_on ? handle.kept : given;
   if (s.n < 0 || forced.dims[0] < s.n || gumbel.dims[0] < s.n) return fail("DiaDecode: n must not be negative, with noise and tokens for each frame");
   if (s.candidates < 1 || s.candidates > s.vocab) return fail("DiaDecode: 1 to `vocab` candidates");
   if (s.width % 16 != 0 || s.inner % 8 != 0 || s.dim % 16 != 0 || s.text < 1) return fail("DiaDecode: sizes that it can't take");
   if (s.past + s.n > cos.dims[0]) return fail("DiaDecode: more frames than the model has positions");
-  if (kept > 0 && (given > 0 || kv.id != id || kv.length != kept || kv.rows != s.rows)) return fail("DiaDecode: another dialogue has taken the cache");
+  if (goes_on ? given > 0 || kv.length != handle.kept || kv.rows != s.rows || (kv.text > 0 && kv.text != s.text) : handle.kept > 0)
+    return fail("DiaDecode: another dialogue has taken the cache");
   const cudaStream_t stream = stream_of(context);
-  kv.id = 0;
-  if (const char* problem = make_room(kv, s, k.layers, kept, cos.dims[0], stream)) return fail(problem);
-  kv.rows = s.rows;
+  if (opens) {
+    if (const char* problem = open_dialogue(k, s, handle, layers, cos.dims[0], stream)) return fail(problem);
+  } else {
+    kv.id = kv.opening = 0;
+    if (!goes_on) kv.text = 0;
+    if (const char* problem = make_room(kv, s, k.layers, goes_on, cos.dims[0], stream)) return fail(problem);
+    kv.rows = s.rows;
+  }
   const size_t key_bytes = s.dim * sizeof(__half), pitch = kv.capacity * key_bytes;
 
   Scratch w;
@@ -493,7 +559,7 @@ OrtStatus* compute(void* kernel, OrtKernelContext* context) {
   Run run{k, kv, s, w, stream, layers, static_cast<const __half*>(embed.data), static_cast<const __half*>(norm.data), static_cast<const __half*>(logits_dense.data),
           mask.floats(), gumbel.floats(), params.floats(), cos.floats(), sin.floats(),
           static_cast<const int64_t*>(forced.data), static_cast<const int64_t*>(delays.data), 0, {}};
-  for (int64_t l = 0; l < k.layers && given > 0; l++) {
+  for (int64_t l = 0; l < k.layers && given > 0 && !opens; l++) {
     TRY(copy_rows(run.cache(kv.keys, l), pitch, layers[l].at[PAST_KEYS], given * key_bytes, given * key_bytes, s.rows * s.kv_heads, stream));
     TRY(copy_rows(run.cache(kv.values, l), pitch, layers[l].at[PAST_VALUES], given * key_bytes, given * key_bytes, s.rows * s.kv_heads, stream));
   }
@@ -524,8 +590,10 @@ OrtStatus* compute(void* kernel, OrtKernelContext* context) {
     }
   }
   run.times.tell(frames);
-  kv.length = s.past + made;
-  kv.id = id;
+  if (!opens) {
+    kv.length = s.past + made;
+    kv.id = id;
+  }
 
   const int64_t token_dims[] = {made, s.dialogues, s.channels}, alignment_dims[] = {k.alignment_layer < 0 ? 0 : made, s.dialogues, s.text};
   const int64_t logits_dims[] = {k.logits ? made : 0, 2, s.dialogues, s.channels, s.vocab};

@@ -322,7 +322,7 @@ async function drawnAgain(model: Model, fed: Feeds, outputs: Outputs): Promise<n
 
 const hash = (value: TensorValue | undefined) => Bun.hash(new Uint8Array(value?.data.slice().buffer ?? []));
 const tokensOf = (outputs: Outputs) => Array.from(outputs.tokens?.data ?? [], Number);
-const ALONE = int64([0, 0], [2]);
+const ALONE = int64([0, 0, 0, 0, 0], [5]);
 let failed = 0;
 
 function report(model: Model, check: string, ok: boolean, figures: Record<string, unknown>): void {
@@ -363,13 +363,42 @@ async function sampling(model: Model, check: string, d: Dialogues): Promise<void
   report(model, check, ok && (d.endAt === undefined || frames < d.frames), { frames, wrong });
 }
 
-/**
- * A dialogue has the same bits in any company, and in one run or several. Without a prompt: its rows are ONNX Runtime's,
- * which promises no such thing.
- */
+/** Dialogues that were brought to the operator one by one, then made together. */
+async function openedTogether(model: Model, d: Dialogues): Promise<Outputs> {
+  const own = d.texts.map((_, b) => b);
+  const { decoder: c } = model.config;
+  for (const b of own)
+    await model.native.run({
+      ...feeds(model, { ...d, frames: 0 }, [b], true),
+      cache: int64([9, 0, b, own.length, Math.max(...d.texts)], [5]),
+    });
+  const whole = feeds(model, { ...d, past: 0, prompt: 0 }, own, true);
+  return model.native.run({
+    ...whole,
+    prompt: int64([], [own.length, 0, c.num_channels]),
+    cache: int64([9, d.past + d.prompt, 0, 0, 0], [5]),
+  });
+}
+
+/** A dialogue has the same bits in any company, and in one run or several. */
 async function sameBits(model: Model, d: Dialogues): Promise<void> {
   const own = d.texts.map((_, b) => b);
   const together = await model.native.run({ ...feeds(model, d, own, true), cache: ALONE });
+  const opened = await openedTogether(model, d);
+  const sameOpened =
+    hash(opened.logits) === hash(together.logits) && hash(opened.alignment) === hash(together.alignment);
+  report(model, "opened one by one", sameOpened, { texts: d.texts });
+  const withPrompt = { ...d, prompt: 3, past: 0, frames: 2 };
+  const prompted = floatOutput(await openedTogether(model, withPrompt), "logits");
+  const single = await model.native.run({ ...feeds(model, withPrompt, [0], true), cache: ALONE });
+  const alone = floatOutput(single, "logits");
+  const width = alone.length / 4;
+  const samePrompt = [0, 1, 2, 3].every(
+    (part) =>
+      Bun.hash(alone.slice(part * width, (part + 1) * width).buffer) ===
+      Bun.hash(prompted.slice(part * own.length * width, (part * own.length + 1) * width).buffer),
+  );
+  report(model, "a prompt alone and in company", samePrompt, {});
   const names = ["logits", "alignment"] as const;
   let equal = true;
   for (const b of own) {
@@ -404,7 +433,7 @@ async function sameBits(model: Model, d: Dialogues): Promise<void> {
     forced: slice(whole.forced, from, to),
     gumbel: slice(whole.gumbel, from, to),
   });
-  const one = await model.native.run({ ...part(0, first), cache: int64([5, 0], [2]) });
+  const one = await model.native.run({ ...part(0, first), cache: int64([5, 0, 0, 0, 0], [5]) });
   // A run that stands alone in between must leave the kept keys be.
   await model.native.run({ ...feeds(model, d, [0], true), cache: ALONE });
   const { decoder: c } = model.config;
@@ -421,13 +450,13 @@ async function sameBits(model: Model, d: Dialogues): Promise<void> {
     ending: one.ended as TensorValue,
     past_k: none,
     past_v: none,
-    cache: int64([5, d.past + d.prompt + first], [2]),
+    cache: int64([5, d.past + d.prompt + first, 0, 0, 0], [5]),
   });
   const joined = Float32Array.from([...floatOutput(one, "logits"), ...floatOutput(two, "logits")]);
   const sameLogits = Bun.hash(joined.buffer) === hash(together.logits);
   const sameTokens = String([...tokensOf(one), ...tokensOf(two)]) === String(tokensOf(together));
   report(model, "one run and two", sameLogits && sameTokens, { first, second, sameLogits, sameTokens });
-  const gone = await model.native.run({ ...part(0, 1), cache: int64([6, 3], [2]) }).then(
+  const gone = await model.native.run({ ...part(0, 1), cache: int64([6, 3, 0, 0, 0], [5]) }).then(
     () => "no error",
     (error: unknown) => String(error),
   );

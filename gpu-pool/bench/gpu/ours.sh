@@ -54,6 +54,7 @@ section voice-tf32 120 env ORT_ENABLE_CUDNN_FLASH_ATTENTION=0 "${VOICE[@]}" code
 voice codec 40
 voice codec-variants 90
 voice parity 40
+voice company 60
 voice tokens 60
 export CUDA_LAUNCH_BLOCKING=1
 sdxl profile 60 profile --frames "${FRAMES[0]}" --variants "$NATIVE,plain"

@@ -246,7 +246,9 @@ function guidanceHalves(g: GraphBuilder, config: DiaConfig, hidden: Value): [Val
 function crossInputs(g: GraphBuilder, config: DiaConfig, target: DiaTarget): KeysValues[] {
   const c = config.decoder;
   if (target.cross === "projected") {
-    const encoded = g.input("encoder_hidden", target.dtype, ["2*B", "T", c.cross_hidden_size]);
+    // The own loop may have the texts already: then what is fed is as short as can be.
+    const length = usesNativeLoop(config, target) ? "E" : "T";
+    const encoded = g.input("encoder_hidden", target.dtype, ["2*B", length, c.cross_hidden_size]);
     return crossKeysValues(g, config, encoded);
   }
   const shape = [c.num_hidden_layers, "2*B", c.cross_num_attention_heads, "T", c.cross_head_dim];

@@ -46,8 +46,13 @@ export interface NativeLoopOutputs {
 
 /**
  * The frames of a run as the own operator DiaDecode, instead of a Loop: the same inputs and outputs, the weights as
- * they lie, and `cache` int64 [2]: 0 and 0, or a number by which the operator keeps keys and values until the next
- * run, and how many rows it must still have under that number. With a number, no keys and values come back.
+ * they lie, and `cache` int64 [5]: a number by which the operator keeps keys and values until the next run (0: it keeps
+ * none; with a number, no keys and values come back), how many rows it must still have under that number, and zeros.
+ *
+ * A row's frames are the same in any company, what ONNX Runtime makes of its prompt and text is not. So dialogues that
+ * run together are opened one by one before: runs of no frames, in which `cache` ends with the index of the dialogue, how
+ * many there are, and the length of the longest text. After that the operator has their texts as well and looks at `mask`
+ * alone: `encoder_hidden` may be one byte long.
  * @param cross keys and values of the text, [R, heads, T, dim]
  * @param start keys and values after the prompt's rows, [R, kv heads, P, dim]
  */
@@ -60,7 +65,7 @@ export function nativeFrameLoop(
   { alignmentHead, logits }: { alignmentHead: AlignmentHead | undefined; logits: boolean },
 ): NativeLoopOutputs {
   const c = config.decoder;
-  const cache = g.input("cache", "int64", [2]);
+  const cache = g.input("cache", "int64", [5]);
   const angles = ropeAngles(c.max_position_embeddings, c.head_dim, c.rope_parameters.rope_theta);
   const table = (values: Float32Array) =>
     op.floats(g, values, [c.max_position_embeddings, c.head_dim / 2], "float32");

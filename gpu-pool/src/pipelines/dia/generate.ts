@@ -72,6 +72,7 @@ export async function generate(
   options: GenerationOptions = {},
 ): Promise<Generation[]> {
   const batch = new Batch(model, requests, await encodeTexts(model, requests));
+  await batch.open();
   let run = options.firstRun ?? 16;
   while (batch.speaking(options.unwanted)) {
     options.signal?.throwIfAborted();
@@ -89,6 +90,8 @@ export interface EncodedTexts {
   /** Bytes of the longest text. */
   readonly length: number;
   readonly feeds: Record<string, TensorValue>;
+  /** The feeds of each dialogue by itself, where they were made one by one. */
+  readonly alone?: readonly Record<string, TensorValue>[];
 }
 
 /** Dialogues that are made together: their rows so far and what the next run needs. */
@@ -148,6 +151,35 @@ class Batch {
   speaking(unwanted: (index: number) => boolean = () => false): boolean {
     const { maxDelay } = this.#model.config;
     return this.#at < this.#limit && this.#ending.some((e, index) => e <= maxDelay && !unwanted(index));
+  }
+
+  /**
+   * Brings several dialogues to the own operator, one after the other: ONNX Runtime's products round otherwise in company,
+   * and so each comes out as it would alone, to the bit.
+   */
+  async open(): Promise<void> {
+    const { alone } = this.#text;
+    if (!alone) return;
+    const { num_channels: channels } = this.#model.config.decoder;
+    const past = new KeyValueCache(this.#model, 1, true).feeds;
+    const rowCount = (this.#unseen[0]?.length ?? 1) - 1;
+    for (const [b, rows] of this.#unseen.entries()) {
+      await this.#model.decoder.run({
+        n: int64([0], []),
+        prompt: int64(rows.slice(0, -1).flat(), [1, rowCount, channels]),
+        tok: int64(rows.at(-1) ?? [], [1, channels]),
+        ending: int64([-1], [1]),
+        ...past,
+        ...alone[b],
+        forced: int64([], [0, 1, channels]),
+        gumbel: float32(new Float32Array(0), [0, 1, channels, 1]),
+        params: float32(Float32Array.of(0, 1, 1), [3, 1]),
+        ...(this.#model.readsPrompt ? { head_weights: noHeads(this.#model) } : {}),
+        cache: this.#cache.opening(b, alone.length, this.#text.length),
+      });
+    }
+    this.#cache.opened(rowCount);
+    this.#unseen = this.#unseen.map((rows) => rows.slice(-1));
   }
 
   /** Makes up to `wanted` frames. @returns how many it asked for */
@@ -292,11 +324,31 @@ function interleave(draws: readonly Float32Array[], frames: number): Float32Arra
   return out;
 }
 
+/** The texts of several dialogues, each encoded by itself. */
+async function encodeApart(model: DiaModel, requests: readonly GenerationRequest[]): Promise<EncodedTexts> {
+  const each: EncodedTexts[] = [];
+  for (const request of requests) each.push(await encodeTexts(model, [request]));
+  const length = Math.max(...each.map((text) => text.length));
+  const mask = new Float32Array(2 * each.length * length);
+  for (const [b, text] of each.entries())
+    for (const row of [b, b + each.length]) mask.fill(1, row * length, row * length + text.length);
+  // The operator has the texts from then on when each dialogue was opened.
+  const width = model.config.decoder.cross_hidden_size;
+  const nothing = new Uint16Array(2 * each.length * width);
+  const feeds: Record<string, TensorValue> = {
+    mask: float32(mask, [2 * each.length, length]),
+    encoder_hidden: { dtype: "float16", data: nothing, shape: [2 * each.length, 1, width] },
+  };
+  return { length, feeds, alone: each.map((text) => text.feeds) };
+}
+
 /** Runs the text encoder for all dialogues: conditional rows first, then as many of zeros. */
 export async function encodeTexts(
   model: DiaModel,
   requests: readonly GenerationRequest[],
 ): Promise<EncodedTexts> {
+  if (model.nativeLoop && model.target.cross === "projected" && requests.length > 1)
+    return encodeApart(model, requests);
   const length = Math.max(...requests.map(({ text }) => text.length));
   const { max_position_embeddings: longest } = model.config.encoder;
   if (length > longest)

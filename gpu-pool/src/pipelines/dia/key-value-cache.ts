@@ -40,7 +40,20 @@ export class KeyValueCache {
     const past = { past_k: this.#keys, past_v: this.#values };
     return this.#id === undefined
       ? past
-      : { ...past, cache: int64([this.#id, this.#id ? this.#length : 0], [2]) };
+      : { ...past, cache: int64([this.#id, this.#id ? this.#length : 0, 0, 0, 0], [5]) };
+  }
+
+  /**
+   * What a run of no frames is fed that brings one of several dialogues to the operator.
+   * @param longest bytes of the longest text
+   */
+  opening(dialogue: number, dialogues: number, longest: number): TensorValue {
+    return int64([this.#id ?? 0, 0, dialogue, dialogues, longest], [5]);
+  }
+
+  /** All dialogues were opened, each with `rows` rows. */
+  opened(rows: number): void {
+    this.#length = rows;
   }
 
   /** Adds the rows that a run made. @param made how many there are */

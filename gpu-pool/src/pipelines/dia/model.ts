@@ -36,6 +36,8 @@ export interface DacChoices {
   readonly dtype: "float32" | "float16";
   /** Frames decoded at once. */
   readonly pieceFrames: number;
+  /** Frames encoded at once. */
+  readonly encodedFrames: number;
 }
 
 /** Dia's sessions. */
@@ -60,6 +62,7 @@ export interface DacModel {
    * clock: pieces of another size round otherwise, and the same seed has to give the same bytes.
    */
   readonly pieceFrames: number;
+  readonly encodedFrames: number;
   /** False for weights of a decoder alone: no clip can become a voice prompt. */
   readonly canEncode: boolean;
   encoder(): Promise<Session>;
@@ -88,6 +91,9 @@ function sessionOptions(options: DiaModelOptions): SessionOptions {
   };
 }
 
+/** An arena that doubles whenever it grows holds a gigabyte for nothing beside weights of three. */
+const EXACT_ARENA = { cudaOptions: { arena_extend_strategy: "kSameAsRequested" } } as const;
+
 /**
  * A step of a small decoder is a chain of operators of a few microseconds: handing them to a second thread
  * costs more than it saves (measured on the built-in pack: 530 frames/s on one thread, 200 on two).
@@ -108,13 +114,15 @@ export async function loadDiaModel(folder: string, options: DiaModelOptions): Pr
     crossOutputs: target.cross === "fed",
   });
   const decoderModel = buildDiaDecoder(config, weights, target, { alignmentHead, reading: readsPrompt });
-  const encoder = await createSession(encoderModel, options.cacheDir, sessionOptions(options));
+  const encoder = await createSession(encoderModel, options.cacheDir, {
+    ...sessionOptions(options),
+    ...EXACT_ARENA,
+  });
   const threads = options.device === "cpu" && isSmall(config) ? 1 : options.threads;
-  const decoder = await createSession(
-    decoderModel,
-    options.cacheDir,
-    sessionOptions({ ...options, threads }),
-  );
+  const decoder = await createSession(decoderModel, options.cacheDir, {
+    ...sessionOptions({ ...options, threads }),
+    ...EXACT_ARENA,
+  });
   const release = async () => {
     await encoder.release();
     await decoder.release();
@@ -126,15 +134,18 @@ export async function loadDiaModel(folder: string, options: DiaModelOptions): Pr
 const LARGE_CHANNELS = 1024;
 
 function dacChoices(config: DacConfig, device: "cpu" | "cuda"): DacChoices {
-  // On a GPU every new length of a convolution costs a cuDNN plan of tens of milliseconds; products need none.
-  const products = loadNativeOps() ? "native" : "matmul";
-  if (device === "cuda") return { kernels: products, dtype: "float32", pieceFrames: 256 };
-  return {
-    kernels: "conv1d",
-    dtype: "float32",
-    pieceFrames: config.decoderChannels < LARGE_CHANNELS ? 64 : 48,
-  };
+  const dtype = "float32";
+  if (device === "cuda") {
+    // Every new length of a convolution would cost a cuDNN plan; products need none. The pieces spare memory.
+    const kernels = loadNativeOps() ? "native" : "matmul";
+    return { kernels, dtype, pieceFrames: 128, encodedFrames: 128 };
+  }
+  const pieceFrames = config.decoderChannels < LARGE_CHANNELS ? 64 : 48;
+  return { kernels: "conv1d", dtype, pieceFrames, encodedFrames: Number.POSITIVE_INFINITY };
 }
+
+/** No more memory than a piece needs, and no TF32: the nearest code of a voice clip should be that of float32. */
+const DAC_ON_CUDA = { arena_extend_strategy: "kSameAsRequested", use_tf32: "0" };
 
 /** @param folder with `config.json` and safetensors in the layout of transformers */
 export async function loadDacModel(
@@ -142,13 +153,15 @@ export async function loadDacModel(
   options: DiaModelOptions & { readonly dac?: Partial<DacChoices>; readonly profilePrefix?: string },
 ): Promise<DacModel> {
   const config = DacConfig.parse(await readJson(join(folder, "config.json")));
-  const { kernels, dtype, pieceFrames } = { ...dacChoices(config, options.device), ...options.dac };
+  const choices = { ...dacChoices(config, options.device), ...options.dac };
+  const { kernels, dtype, pieceFrames, encodedFrames } = choices;
+  const session = { ...sessionOptions(options), cudaOptions: DAC_ON_CUDA };
   const weights: WeightSet = await openWeights(await weightFiles(folder));
   const decoder = await createSession(
     buildDacDecoder(config, weights, { kernels, dtype }),
     options.cacheDir,
     {
-      ...sessionOptions(options),
+      ...session,
       ...(options.profilePrefix ? { profilePrefix: options.profilePrefix } : {}),
     },
   );
@@ -157,15 +170,12 @@ export async function loadDacModel(
     config,
     decoder,
     pieceFrames,
+    encodedFrames,
     canEncode: ["conv1.weight", "conv1.weight_v", "conv1.parametrizations.weight.original1"].some((name) =>
       weights.has(`encoder.${name}`),
     ),
     encoder: () => {
-      encoder ??= createSession(
-        buildDacEncoder(config, weights, { kernels }),
-        options.cacheDir,
-        sessionOptions(options),
-      );
+      encoder ??= createSession(buildDacEncoder(config, weights, { kernels }), options.cacheDir, session);
       return encoder;
     },
     release: async () => {
