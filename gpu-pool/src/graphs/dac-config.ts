@@ -47,3 +47,14 @@ export function decodeContext(config: DacConfig): number {
   for (const stride of [...config.strides]) reach = (reach + 3 * (1 + 3 + 9)) / stride + 1;
   return Math.ceil(reach + 3);
 }
+
+/** Frames on either side whose samples can still change a code of the encoder, which has the decoder's convolutions. */
+export function encodeContext({ strides, hop }: DacConfig): number {
+  let reach = 3;
+  let scale = 1;
+  for (const stride of strides) {
+    reach += (3 * (1 + 3 + 9) + 2 * stride) * scale;
+    scale *= stride;
+  }
+  return Math.ceil((reach + scale) / hop);
+}

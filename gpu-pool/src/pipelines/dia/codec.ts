@@ -1,4 +1,4 @@
-import { decodeContext, decodedLength } from "../../graphs/dac-config.ts";
+import { decodeContext, decodedLength, encodeContext } from "../../graphs/dac-config.ts";
 import { float32, floatOutput, int64 } from "../../onnx/session.ts";
 import type { Codes } from "./delay-pattern.ts";
 import type { DacModel } from "./model.ts";
@@ -61,17 +61,33 @@ async function runDecoder(dac: DacModel, codes: readonly (readonly number[])[]):
   return floatOutput(await dac.decoder.run({ audio_codes: feed }), "audio_values");
 }
 
-/** Sound at the codec's rate to codes by frame, padded with silence to whole frames. */
+/** Sound at the codec's rate to codes by frame, padded with silence to whole frames; long sound in pieces, as decoding. */
 export async function encodeSamples(dac: DacModel, samples: Float32Array): Promise<Codes> {
-  const { config } = dac;
-  const frames = Math.ceil(samples.length / config.hop);
-  const padded = new Float32Array(frames * config.hop);
+  const { config, encodedFrames } = dac;
+  const { hop } = config;
+  const frames = Math.ceil(samples.length / hop);
+  const padded = new Float32Array(frames * hop);
   padded.set(samples);
+  if (!canDecodeParts(dac) || frames <= encodedFrames) return await runEncoder(dac, padded);
+  const context = encodeContext(config);
+  const codes: (readonly number[])[] = [];
+  for (let from = 0; from < frames; from += encodedFrames) {
+    const to = Math.min(frames, from + encodedFrames);
+    const [first, last] = [Math.max(0, from - context), Math.min(frames, to + context)];
+    const part = await runEncoder(dac, padded.slice(first * hop, last * hop));
+    codes.push(...part.slice(from - first, to - first));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return codes;
+}
+
+async function runEncoder(dac: DacModel, samples: Float32Array): Promise<Codes> {
+  const { codebooks } = dac.config;
   const encoder = await dac.encoder();
-  const { audio_codes: codes } = await encoder.run({ audio_values: float32(padded, [padded.length]) });
+  const { audio_codes: codes } = await encoder.run({ audio_values: float32(samples, [samples.length]) });
   const flat = Array.from(codes?.data ?? [], Number);
-  const made = flat.length / config.codebooks;
+  const made = flat.length / codebooks;
   return Array.from({ length: made }, (_, t) =>
-    Array.from({ length: config.codebooks }, (_, c) => flat[c * made + t] ?? 0),
+    Array.from({ length: codebooks }, (_, c) => flat[c * made + t] ?? 0),
   );
 }
