@@ -1,7 +1,8 @@
 import { float32, floatOutput, int64 } from "../../onnx/session.ts";
 import { chooseHead } from "../../speech/choose-head.ts";
 import { promptRows } from "./delay-pattern.ts";
-import { encodeTexts, type Generation, type GenerationRequest } from "./generate.ts";
+import { encodeTexts } from "./encode-texts.ts";
+import type { Generation, GenerationRequest } from "./generate.ts";
 import { KeyValueCache } from "./key-value-cache.ts";
 import type { DiaModel } from "./model.ts";
 
