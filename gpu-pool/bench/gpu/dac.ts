@@ -38,7 +38,8 @@ const VARIANTS: Readonly<Record<string, Partial<DacChoices>>> = {
 
 const now = () => performance.now();
 const round = (value: number) => Math.round(value * 100) / 100;
-const tf32 = process.env.NVIDIA_TF32_OVERRIDE !== "0";
+/** The product turns TF32 off where the own operators' library lets it. */
+const tf32 = process.env.NVIDIA_TF32_OVERRIDE !== "0" && !process.env.VOICE_LIBRARY;
 
 function load(
   { folder, cacheDir, device }: CodecReference,
