@@ -1,8 +1,8 @@
-// Matrix products of Hopper's tensor cores (sm_90a) that do more than a product on the way: the gated half of a
-// feed-forward, and several projections of the same rows. Half precision, sums in float32 and in a fixed order.
+// The first half of a gated feed-forward on Hopper's tensor cores (sm_90a), which never writes values and gates: half
+// precision, sums in float32 and in a fixed order.
 //
-// A pair of blocks (a cluster) takes 2 x 128 rows and the same 256 columns: each block loads its own rows and half of
-// the weights, which the other block receives as well. One thread of a block loads ahead through a ring of stages, two
+// A pair of blocks (a cluster) takes 2 x 128 rows and the same 128 columns of values and of gates: each block loads its
+// own rows and half of the weights, which the other block receives as well. One thread of a block loads ahead through a ring of stages, two
 // groups of four warps multiply 64 rows each. The scheme is that of CUTLASS's warp-specialized cooperative kernels.
 #pragma once
 #ifndef EMULATE
@@ -16,32 +16,26 @@
 namespace hopper {
 
 constexpr int ROWS = 128, COLUMNS = 256, DEPTH = 64, STAGES = 4, BOX = 64, BOXES = COLUMNS / BOX;
-constexpr int MAX_RESULTS = 3, THREADS = 384;
+constexpr int THREADS = 384;
 
-/// Whether the sizes fit: depth in blocks of 64, results in boxes of 64 (gated: two) columns.
-inline bool fits(bool gated, int64_t depth, int64_t width) { return depth % DEPTH == 0 && width % (gated ? 2 * BOX : BOX) == 0; }
+/// Whether the sizes fit: depth in blocks of 64, results in two boxes of 64 columns.
+inline bool fits(int64_t depth, int64_t width) { return depth % DEPTH == 0 && width % (2 * BOX) == 0; }
 
 #ifdef EMULATE
 /// The same numbers, one after the other.
-template <bool GATED>
-const char* linear(cudaStream_t, const void* x, int64_t rows, int64_t depth, const void* const* weights, void* const* results,
-                   uint32_t count, int64_t width, const void* bias) {
+inline const char* gated_linear(cudaStream_t, const void* x, int64_t rows, int64_t depth, const void* weights, void* result,
+                                int64_t width, const void* bias) {
   const auto half_at = [](const void* from, int64_t at) {
     return __half2float(emulated::load(static_cast<const __half*>(from) + at));
   };
-  const auto product = [&](int64_t row, const void* weight, int64_t column) {
-    float sum = 0;
-    for (int64_t k = 0; k < depth; k++) sum += half_at(x, row * depth + k) * half_at(weight, column * depth + k);
+  const auto product = [&](int64_t row, int64_t column) {
+    float sum = half_at(bias, column);
+    for (int64_t k = 0; k < depth; k++) sum += half_at(x, row * depth + k) * half_at(weights, column * depth + k);
     return sum;
   };
   for (int64_t row = 0; row < rows; row++)
-    for (uint32_t i = 0; i < count; i++)
-      for (int64_t column = 0; column < width; column++) {
-        float sum = product(row, weights[i], column);
-        if (GATED)
-          sum = (sum + half_at(bias, column)) * gelu(product(row, weights[i], width + column) + half_at(bias, width + column));
-        static_cast<__half*>(results[i])[row * width + column] = __float2half(sum);
-      }
+    for (int64_t column = 0; column < width; column++)
+      static_cast<__half*>(result)[row * width + column] = __float2half(product(row, column) * gelu(product(row, width + column)));
   return nullptr;
 }
 #else
@@ -50,17 +44,13 @@ constexpr uint32_t STAGE_BYTES = (ROWS + COLUMNS) * DEPTH * 2;
 constexpr uint32_t PAIRS_TOGETHER = 8;
 
 struct Maps {
-  CUtensorMap rows;
-  CUtensorMap weights[MAX_RESULTS];
-  CUtensorMap results[MAX_RESULTS];
+  CUtensorMap rows, weights, result;
 };
 
 struct Sizes {
   uint32_t depth_blocks, row_pairs, column_tiles;
-  /// Columns of one result.
+  /// Columns of the result.
   uint32_t width;
-  /// Results that lie side by side in the columns; 1 where the columns are gated.
-  uint32_t results;
 };
 
 struct Shared {
@@ -208,20 +198,12 @@ __device__ __forceinline__ void group_barrier(uint32_t group) {
   asm volatile("bar.sync %0, 128;" ::"r"(group + 1) : "memory");
 }
 
-/// Which box of the weights columns `tile` begin with: the map, and its row there.
-template <bool GATED>
-__device__ __forceinline__ uint2 weight_box(const Sizes& s, uint32_t tile, uint32_t box) {
-  if (GATED) {
-    // Values and gates of the same 128 columns lie side by side.
-    const uint32_t column = tile * (COLUMNS / 2) + (box % 2) * BOX;
-    return {0, box < 2 ? column : s.width + column};
-  }
-  const uint32_t column = tile * COLUMNS + box * BOX;
-  // Columns past the end are loaded as zeros, from a row past the end.
-  return column < s.width * s.results ? uint2{column / s.width, column % s.width} : uint2{0, s.width};
+/// The row of the weights that a box of tile `tile` begins with: values and gates of the same 128 columns lie side by side.
+__device__ __forceinline__ uint32_t weight_row(const Sizes& s, uint32_t tile, uint32_t box) {
+  const uint32_t column = tile * (COLUMNS / 2) + (box % 2) * BOX;
+  return box < 2 ? column : s.width + column;
 }
 
-template <bool GATED>
 __device__ __forceinline__ void produce(const Maps& maps, const Sizes& s, Shared& m) {
   const uint32_t rank = cluster_rank(), tiles = s.row_pairs * s.column_tiles;
   uint32_t stage = 0, phase = 0;
@@ -229,14 +211,14 @@ __device__ __forceinline__ void produce(const Maps& maps, const Sizes& s, Shared
     const uint32_t together = PAIRS_TOGETHER * s.column_tiles, first = tile / together * PAIRS_TOGETHER;
     const uint32_t pairs = min(PAIRS_TOGETHER, s.row_pairs - first), inside = tile % together;
     const uint32_t row = ((first + inside % pairs) * 2 + rank) * ROWS, column = inside / pairs;
-    const uint2 box0 = weight_box<GATED>(s, column, rank * 2), box1 = weight_box<GATED>(s, column, rank * 2 + 1);
+    const uint32_t row0 = weight_row(s, column, rank * 2), row1 = weight_row(s, column, rank * 2 + 1);
     for (uint32_t k = 0; k < s.depth_blocks; k++) {
       wait_for(&m.empty[stage], phase ^ 1);
       expect_bytes(&m.full[stage], STAGE_BYTES);
       load_box(m.rows[stage], &maps.rows, &m.full[stage], k * DEPTH, row);
       __half* weights = m.weights[stage] + rank * 2 * BOX * DEPTH;
-      load_box_for_both(weights, &maps.weights[box0.x], &m.full[stage], k * DEPTH, box0.y);
-      load_box_for_both(weights + BOX * DEPTH, &maps.weights[box1.x], &m.full[stage], k * DEPTH, box1.y);
+      load_box_for_both(weights, &maps.weights, &m.full[stage], k * DEPTH, row0);
+      load_box_for_both(weights + BOX * DEPTH, &maps.weights, &m.full[stage], k * DEPTH, row1);
       if (++stage == STAGES) stage = 0, phase ^= 1;
     }
   }
@@ -258,7 +240,6 @@ __device__ __forceinline__ void put_boxes(Shared& m, uint32_t group, Values valu
   group_barrier(group);
 }
 
-template <bool GATED>
 __device__ __forceinline__ void consume(const Maps& maps, const Sizes& s, const __half* bias, Shared& m, uint32_t group) {
   const uint32_t rank = cluster_rank(), tiles = s.row_pairs * s.column_tiles;
   const bool elected = threadIdx.x % 128 == 0;
@@ -272,14 +253,12 @@ __device__ __forceinline__ void consume(const Maps& maps, const Sizes& s, const 
     const uint32_t row = ((first + inside % pairs) * 2 + rank) * ROWS + group * 64, column = inside / pairs;
     const uint32_t t = threadIdx.x % 4 * 2;
     __half2 values[16], gates[16];
-    if (GATED) {
-      // Read before the products, so that nothing waits for them after.
+    // Read before the products, so that nothing waits for them after.
 #pragma unroll
-      for (int j = 0; j < 16; j++) {
-        const __half* at = bias + column * (COLUMNS / 2) + j * 8 + t;
-        values[j] = __ldg(reinterpret_cast<const __half2*>(at));
-        gates[j] = __ldg(reinterpret_cast<const __half2*>(at + s.width));
-      }
+    for (int j = 0; j < 16; j++) {
+      const __half* at = bias + column * (COLUMNS / 2) + j * 8 + t;
+      values[j] = __ldg(reinterpret_cast<const __half2*>(at));
+      gates[j] = __ldg(reinterpret_cast<const __half2*>(at + s.width));
     }
     float d[128];
     uint32_t before = 0;
@@ -299,39 +278,20 @@ __device__ __forceinline__ void consume(const Maps& maps, const Sizes& s, const 
     wait_for_products<0>();
     settle(d);
     release(before);
-    if (GATED) {
-      put_boxes(m, group, [&](int pair, uint32_t (&v)[4]) {
+    put_boxes(m, group, [&](int pair, uint32_t (&v)[4]) {
 #pragma unroll
-        for (int j = 0; j < 2; j++) {
-          const int at = (pair * 2 + j) * 4;
-          const float2 add = __half22float2(values[pair * 2 + j]), gate = __half22float2(gates[pair * 2 + j]);
-          v[j * 2] = halves((d[at] + add.x) * short_gelu(d[at + 64] + gate.x), (d[at + 1] + add.y) * short_gelu(d[at + 65] + gate.y));
-          v[j * 2 + 1] = halves((d[at + 2] + add.x) * short_gelu(d[at + 66] + gate.x),
-                                (d[at + 3] + add.y) * short_gelu(d[at + 67] + gate.y));
-        }
-      });
-      if (elected) {
-        store_box(&maps.results[0], m.out[group][0], column * (COLUMNS / 2), row);
-        store_box(&maps.results[0], m.out[group][1], column * (COLUMNS / 2) + BOX, row);
-        asm volatile("cp.async.bulk.commit_group;" ::: "memory");
+      for (int j = 0; j < 2; j++) {
+        const int at = (pair * 2 + j) * 4;
+        const float2 add = __half22float2(values[pair * 2 + j]), gate = __half22float2(gates[pair * 2 + j]);
+        v[j * 2] = halves((d[at] + add.x) * short_gelu(d[at + 64] + gate.x), (d[at + 1] + add.y) * short_gelu(d[at + 65] + gate.y));
+        v[j * 2 + 1] = halves((d[at + 2] + add.x) * short_gelu(d[at + 66] + gate.x),
+                              (d[at + 3] + add.y) * short_gelu(d[at + 67] + gate.y));
       }
-    } else {
-#pragma unroll
-      for (int side = 0; side < 2; side++) {
-        put_boxes(m, group, [&](int pair, uint32_t (&v)[4]) {
-          const int at = side * 64 + pair * 8;
-#pragma unroll
-          for (int j = 0; j < 4; j++) v[j] = halves(d[at + j * 2], d[at + j * 2 + 1]);
-        });
-        if (elected) {
-#pragma unroll
-          for (int box = 0; box < 2; box++) {
-            const uint32_t from = column * COLUMNS + (side * 2 + box) * BOX;
-            if (from < s.width * s.results) store_box(&maps.results[from / s.width], m.out[group][box], from % s.width, row);
-          }
-          asm volatile("cp.async.bulk.commit_group;" ::: "memory");
-        }
-      }
+    });
+    if (elected) {
+      store_box(&maps.result, m.out[group][0], column * (COLUMNS / 2), row);
+      store_box(&maps.result, m.out[group][1], column * (COLUMNS / 2) + BOX, row);
+      asm volatile("cp.async.bulk.commit_group;" ::: "memory");
     }
   }
   if (elected) asm volatile("cp.async.bulk.wait_group 0;" ::: "memory");
@@ -345,13 +305,9 @@ __device__ __forceinline__ void consume(const Maps& maps, const Sizes& s, const 
 #define IN_PAIRS
 #endif
 
-/**
- * GATED: results[0] = (rows x values + bias) * gelu(rows x gates + bias), the weights being [values; gates].
- * Otherwise: results[i] = rows x weights[i], all of one width.
- */
-template <bool GATED>
+/// result = (rows x values + bias) * gelu(rows x gates + bias), the weights being [values; gates].
 __global__ void IN_PAIRS __launch_bounds__(THREADS, 1)
-    linear_kernel(const __grid_constant__ Maps maps, Sizes s, const __half* bias) {
+    gated_linear_kernel(const __grid_constant__ Maps maps, Sizes s, const __half* bias) {
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
   extern __shared__ uint8_t raw[];
   Shared& m = *reinterpret_cast<Shared*>(raw + (1024 - address(raw) % 1024) % 1024);
@@ -366,10 +322,10 @@ __global__ void IN_PAIRS __launch_bounds__(THREADS, 1)
   cluster_barrier();
   if (threadIdx.x < 128) {
     asm volatile("setmaxnreg.dec.sync.aligned.u32 24;");
-    if (threadIdx.x == 0) produce<GATED>(maps, s, m);
+    if (threadIdx.x == 0) produce(maps, s, m);
   } else {
     asm volatile("setmaxnreg.inc.sync.aligned.u32 240;");
-    consume<GATED>(maps, s, bias, m, threadIdx.x / 128 - 1);
+    consume(maps, s, bias, m, threadIdx.x / 128 - 1);
   }
   // The other block may still write to this one's barriers.
   cluster_barrier();
@@ -401,22 +357,17 @@ inline bool describe_matrix(CUtensorMap* map, const void* data, uint64_t rows, u
                           CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE) == CUDA_SUCCESS;
 }
 
-/// @param weights [width, depth] each, gated [2 * width, depth] @returns what went wrong, or null
-template <bool GATED>
-const char* linear(cudaStream_t stream, const void* x, int64_t rows, int64_t depth, const void* const* weights,
-                   void* const* results, uint32_t count, int64_t width, const void* bias) {
+/// @param weights [2 * width, depth] @returns what went wrong, or null
+inline const char* gated_linear(cudaStream_t stream, const void* x, int64_t rows, int64_t depth, const void* weights, void* result,
+                                int64_t width, const void* bias) {
   Maps maps;
-  bool ok = describe_matrix(&maps.rows, x, rows, depth, ROWS);
-  for (uint32_t i = 0; i < count; i++) {
-    ok = ok && describe_matrix(&maps.weights[i], weights[i], GATED ? 2 * width : width, depth, BOX);
-    ok = ok && describe_matrix(&maps.results[i], results[i], rows, width, 64);
-  }
-  if (!ok) return "the driver knows no tensor maps";
-  const uint32_t columns = GATED ? COLUMNS / 2 : COLUMNS;
+  if (!describe_matrix(&maps.rows, x, rows, depth, ROWS) || !describe_matrix(&maps.weights, weights, 2 * width, depth, BOX) ||
+      !describe_matrix(&maps.result, result, rows, width, 64))
+    return "the driver knows no tensor maps";
   const Sizes sizes = {static_cast<uint32_t>(depth / DEPTH), static_cast<uint32_t>((rows + 2 * ROWS - 1) / (2 * ROWS)),
-                       static_cast<uint32_t>((width * count + columns - 1) / columns), static_cast<uint32_t>(width), count};
+                       static_cast<uint32_t>(width / (COLUMNS / 2)), static_cast<uint32_t>(width)};
   static const cudaError_t allowed =
-      cudaFuncSetAttribute(linear_kernel<GATED>, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(SHARED_BYTES));
+      cudaFuncSetAttribute(gated_linear_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(SHARED_BYTES));
   if (allowed != cudaSuccess) return cudaGetErrorString(allowed);
   static const int processors = [] {
     int device = 0, found = 132;
@@ -425,7 +376,7 @@ const char* linear(cudaStream_t stream, const void* x, int64_t rows, int64_t dep
     return found;
   }();
   const uint32_t tiles = sizes.row_pairs * sizes.column_tiles, most = static_cast<uint32_t>(processors) / 2;
-  linear_kernel<GATED><<<2 * (tiles < most ? tiles : most), THREADS, SHARED_BYTES, stream>>>(maps, sizes, static_cast<const __half*>(bias));
+  gated_linear_kernel<<<2 * (tiles < most ? tiles : most), THREADS, SHARED_BYTES, stream>>>(maps, sizes, static_cast<const __half*>(bias));
   return nullptr;
 }
 #endif

@@ -241,38 +241,19 @@ OrtStatus* gated_silu(void*, OrtKernelContext* context) {
   return launched();
 }
 
-OrtStatus* linear_result(const char* problem) { return problem ? fail(problem) : launched(); }
-
 /// (x values + bias) * gelu(x gates + bias) with the weights [values; gates].
 OrtStatus* gated_linear(void*, OrtKernelContext* context) {
   const Tensor x = input(context, 0), weight = input(context, 1), bias = input(context, 2);
   const int64_t depth = x.last(), width = weight.count() / depth / 2;
-  if (!hopper::fits(true, depth, width) || weight.last() != depth || bias.count() != 2 * width) return fail("GatedLinear: shapes do not fit");
+  if (!hopper::fits(depth, width) || weight.last() != depth || bias.count() != 2 * width) return fail("GatedLinear: shapes do not fit");
   int64_t dims[8];
   memcpy(dims, x.dims, sizeof dims);
   dims[x.rank - 1] = width;
   void* out = output(context, 0, dims, x.rank);
   if (x.count() == 0) return nullptr;
-  return linear_result(hopper::linear<true>(stream_of(context), x.data, x.count() / depth, depth, &weight.data, &out, 1, width, bias.data));
-}
-
-/// Three projections of the same rows.
-OrtStatus* joint_linear(void*, OrtKernelContext* context) {
-  const Tensor x = input(context, 0);
-  const int64_t depth = x.last(), width = input(context, 1).count() / depth;
-  int64_t dims[8];
-  memcpy(dims, x.dims, sizeof dims);
-  dims[x.rank - 1] = width;
-  const void* weights[3];
-  void* results[3];
-  for (int i = 0; i < 3; i++) {
-    const Tensor weight = input(context, i + 1);
-    if (!hopper::fits(false, depth, width) || weight.count() != width * depth) return fail("JointLinear: shapes do not fit");
-    weights[i] = weight.data;
-    results[i] = output(context, i, dims, x.rank);
-  }
-  if (x.count() == 0) return nullptr;
-  return linear_result(hopper::linear<false>(stream_of(context), x.data, x.count() / depth, depth, weights, results, 3, width, nullptr));
+  const int64_t rows = x.count() / depth;
+  if (const char* problem = hopper::gated_linear(stream_of(context), x.data, rows, depth, weight.data, out, width, bias.data)) return fail(problem);
+  return launched();
 }
 
 /// Channels that a block of temporal attention takes: 30 KiB of shared memory for 16 frames.
@@ -325,7 +306,7 @@ OrtStatus* create_v2(const OrtCustomOp* op, const OrtApi* a, const OrtKernelInfo
 
 constexpr int H = ORT_HALF, F = ORT_FLOAT;
 const int GEGLU_IN[] = {H, H}, NORM_IN[] = {H, F, F, H, H}, LAYER_IN[] = {H, H, H, H, H, H}, RESIDUAL_IN[] = {H, H, H};
-const int GEGLU_OUT[] = {H}, JOINT_IN[] = {H, H, H, H}, JOINT_OUT[] = {H, H, H}, NORM_OUT[] = {H, F}, SKIP_NORM_OUT[] = {H, H, F}, LAYER_OUT[] = {H, H};
+const int GEGLU_OUT[] = {H}, NORM_OUT[] = {H, F}, SKIP_NORM_OUT[] = {H, H, F}, LAYER_OUT[] = {H, H};
 
 Op make(const char* name, OrtStatus* (*compute)(void*, OrtKernelContext*), const int* in, size_t in_total, size_t required, const int* out, size_t out_total) {
   Op op;
@@ -361,7 +342,7 @@ Op make(const char* name, OrtStatus* (*compute)(void*, OrtKernelContext*), const
 #include "dia-op.cuh"
 
 OrtDomain* domain = nullptr;
-Op ops[12];
+Op ops[11];
 
 OrtStatus* make_domain() {
   if (domain) return nullptr;
@@ -374,11 +355,10 @@ OrtStatus* make_domain() {
   ops[6] = make("TemporalAttention", temporal_attention, RESIDUAL_IN, 3, 3, GEGLU_OUT, 1);
   ops[7] = make("GatedSilu", gated_silu, GEGLU_IN, 1, 1, GEGLU_OUT, 1);
   ops[8] = make("GatedLinear", gated_linear, RESIDUAL_IN, 3, 3, GEGLU_OUT, 1);
-  ops[9] = make("JointLinear", joint_linear, JOINT_IN, 4, 4, JOINT_OUT, 3);
-  ops[10] = make("DiaDecode", dia::compute, dia::IN, 13, 13, dia::OUTPUTS, 6);
-  dia::complete(ops[10]);
-  ops[11] = make("SnakeTaps", dac::compute, dac::IN, 2, 1, dac::OUTPUTS, 1);
-  dac::complete(ops[11]);
+  ops[9] = make("DiaDecode", dia::compute, dia::IN, 13, 13, dia::OUTPUTS, 6);
+  dia::complete(ops[9]);
+  ops[10] = make("SnakeTaps", dac::compute, dac::IN, 2, 1, dac::OUTPUTS, 1);
+  dac::complete(ops[10]);
   OrtDomain* made = nullptr;
   if (OrtStatus* status = ort_create_domain(api, DOMAIN_NAME, &made)) return status;
   for (const Op& op : ops)

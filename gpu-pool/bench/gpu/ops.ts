@@ -10,7 +10,6 @@ import {
   nativeGeglu,
   nativeGroupNorm,
   nativeInterleave,
-  nativeJointLinear,
   nativeLayerNorm,
   nativePartsFor,
   nativeResidual,
@@ -18,7 +17,6 @@ import {
   nativeTemporalAttention,
 } from "../../src/graphs/target/native-kernels.ts";
 import { fusedKernels, plainKernels } from "../../src/graphs/target/nhwc-kernels.ts";
-import { eachProjection } from "../../src/graphs/target/target.ts";
 import { loadNativeOps } from "../../src/onnx/native-ops.ts";
 import { createSession, type Feeds, float32, floatOutput } from "../../src/onnx/session.ts";
 import { openWeights, type WeightSet } from "../../src/weights/weight-set.ts";
@@ -326,23 +324,6 @@ function cases(): Case[] {
         ],
         plain: split(plainKernels),
         stock: split(fused),
-      });
-      const three = ["q.weight", "k.weight", "v.weight"] as const;
-      const apart: Build = (g, [x]) => three.map((w) => op.matmulTransposed(g, x as Value, g.weight(w)));
-      all.push({
-        name: `JointLinear [${rows}]`,
-        weights: Object.fromEntries(three.map((w) => [w, [c, c]])),
-        inputs: [rows],
-        native: (g, [x]) => [
-          ...nativeJointLinear(
-            g,
-            x as Value,
-            eachProjection(three, (w) => g.weight(w)),
-            c,
-          ),
-        ],
-        plain: apart,
-        stock: apart,
       });
     }
     all.push({

@@ -59,9 +59,7 @@ const VARIANTS: Readonly<Record<string, CudaOptions>> = {
   native: { native: nativePartsFor(library?.computeCapability() ?? 0) },
   /** What every GPU has. */
   general: { native: NATIVE_PARTS },
-  withoutProjections: { native: [...NATIVE_PARTS, "feedForward"] },
   feedForward: { native: ["feedForward"] },
-  projections: { native: ["projections"] },
   attention: { native: ["attention"] },
   geglu: { native: ["geglu"] },
   norms: { native: ["groupNorm", "layerNorm"] },

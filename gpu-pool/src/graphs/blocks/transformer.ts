@@ -21,12 +21,10 @@ export interface BlockContext {
 
 function attentionBranch(ops: TargetOps, x: Value, path: string, context: BlockContext, crossing: boolean) {
   const text = crossing ? context.text : undefined;
-  const paths = [`${path}.to_q`, `${path}.to_k`, `${path}.to_v`] as const;
-  const crossed = (states: Value) => {
-    const [q, k, v] = paths;
-    return [ops.linear(x, q, LORA), ops.linear(states, k, LORA), ops.linear(states, v, LORA)] as const;
-  };
-  const [q, k, v] = text ? crossed(text.states) : ops.projections(x, paths, LORA);
+  const source = text ? text.states : x;
+  const q = ops.linear(x, `${path}.to_q`, LORA);
+  const k = ops.linear(source, `${path}.to_k`, LORA);
+  const v = ops.linear(source, `${path}.to_v`, LORA);
   const kind = text ? "cross" : context.kind;
   const mixed = ops.attention(text ? text.fold(q) : q, k, v, { heads: context.heads, kind });
   return ops.linearDeferred(text ? text.unfold(mixed) : mixed, `${path}.to_out.0`, LORA);

@@ -1,16 +1,14 @@
 import { type Dim, divDim, type GraphBuilder, mulDims, op, type Value } from "../builder/index.ts";
 import { adaptedConvWeight } from "./adapted-conv.ts";
-import {
-  type AttentionOptions,
-  type ConvOptions,
-  eachProjection,
-  type FeatureMap,
-  type GroupNormOptions,
-  type LinearOptions,
-  type LoraScope,
-  type ProjectionPaths,
-  type Target,
-  type TargetOps,
+import type {
+  AttentionOptions,
+  ConvOptions,
+  FeatureMap,
+  GroupNormOptions,
+  LinearOptions,
+  LoraScope,
+  Target,
+  TargetOps,
 } from "./target.ts";
 
 /**
@@ -79,8 +77,6 @@ function tokenOps(g: GraphBuilder, scope: LoraScope) {
     linear,
     silu,
     settle,
-    projections: (x: Value, paths: ProjectionPaths, options?: LinearOptions) =>
-      eachProjection(paths, (path) => linear(x, path, options)),
     linearDeferred: (x: Value, path: string, options?: LinearOptions) => ({
       result: linear(x, path, options),
     }),

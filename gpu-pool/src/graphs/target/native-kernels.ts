@@ -1,16 +1,9 @@
 import { NATIVE_DOMAIN } from "../builder/encode.ts";
 import { type Dim, type GraphBuilder, op, type Value } from "../builder/index.ts";
-import type { GroupNormOptions, Projections } from "./target.ts";
+import type { GroupNormOptions } from "./target.ts";
 
 /** What the own operators (gpu-pool/native) take over from the CUDA provider. */
-export type NativePart =
-  | "attention"
-  | "geglu"
-  | "groupNorm"
-  | "layerNorm"
-  | "upsample"
-  | "feedForward"
-  | "projections";
+export type NativePart = "attention" | "geglu" | "groupNorm" | "layerNorm" | "upsample" | "feedForward";
 export const NATIVE_PARTS: readonly NativePart[] = [
   "attention",
   "geglu",
@@ -18,12 +11,11 @@ export const NATIVE_PARTS: readonly NativePart[] = [
   "layerNorm",
   "upsample",
 ];
-/** Matrix products of one generation of tensor cores: compute capability 9.0. */
-export const HOPPER_PARTS: readonly NativePart[] = ["feedForward", "projections"];
 
 /** @param computeCapability of the GPU, 90 for 9.0 */
 export function nativePartsFor(computeCapability: number): readonly NativePart[] {
-  return computeCapability === 90 ? [...NATIVE_PARTS, ...HOPPER_PARTS] : NATIVE_PARTS;
+  // The feed-forward's kernel is for the tensor cores of one generation.
+  return computeCapability === 90 ? [...NATIVE_PARTS, "feedForward"] : NATIVE_PARTS;
 }
 
 /**
@@ -119,14 +111,9 @@ export function nativeGeglu(g: GraphBuilder, x: Value, bias: Value): Value {
 
 const divisible = (dim: Dim | undefined, by: number) => typeof dim === "number" && dim % by === 0;
 
-/** Whether the kernels of Hopper take these sizes: a depth of whole stages, results of whole boxes. */
+/** Whether the kernel takes these sizes: a depth of whole stages, results of whole boxes. */
 export function fitsGatedLinear(depth: Dim | undefined, width: number): boolean {
   return divisible(depth, 64) && divisible(width, 128);
-}
-
-/** Narrower rows are bound by memory, where three products of cuBLAS are faster. */
-export function fitsJointLinear(depth: Dim | undefined, width: number): boolean {
-  return divisible(depth, 64) && divisible(width, 64) && Number(depth) >= 640;
 }
 
 /** `(x values + bias) * gelu(x gates + bias)` with the weight [values; gates], [2 * width, depth]. */
@@ -139,19 +126,6 @@ export function nativeGatedLinear(
 ): Value {
   const shape = [...x.shape.slice(0, -1), width];
   return g.node("GatedLinear", [x, weight, bias], { shape }, {}, NATIVE_DOMAIN);
-}
-
-/** Three products of the same rows with weights [width, depth]. */
-export function nativeJointLinear(
-  g: GraphBuilder,
-  x: Value,
-  weights: Projections,
-  width: number,
-): Projections {
-  const like = { dtype: x.dtype, shape: [...x.shape.slice(0, -1), width] };
-  const [q, k, v] = g.nodes("JointLinear", [x, ...weights], [like, like, like], {}, NATIVE_DOMAIN);
-  if (!q || !k || !v) throw new Error("JointLinear made no output");
-  return [q, k, v];
 }
 
 /** `silu(left) * right` of the halves of `x`. */

@@ -11,7 +11,6 @@ import { adaptedConvWeight, adaptedRows } from "./adapted-conv.ts";
 import {
   type FrameOrder,
   fitsGatedLinear,
-  fitsJointLinear,
   fitsNativeAttention,
   fitsNativeNorm,
   foldedUpsampleWeight,
@@ -20,26 +19,22 @@ import {
   nativeGeglu,
   nativeGroupNorm,
   nativeInterleave,
-  nativeJointLinear,
   nativeLayerNorm,
   nativeResidual,
   nativeSkipGroupNorm,
   nativeTemporalAttention,
 } from "./native-kernels.ts";
 import { type NhwcKernels, planarConv } from "./nhwc-kernels.ts";
-import {
-  type AttentionOptions,
-  type ConvOptions,
-  type Deferred,
-  eachProjection,
-  type FeatureMap,
-  type GroupNormOptions,
-  type LinearOptions,
-  type LoraScope,
-  type ProjectionPaths,
-  type Projections,
-  type Residual,
-  type TargetOps,
+import type {
+  AttentionOptions,
+  ConvOptions,
+  Deferred,
+  FeatureMap,
+  GroupNormOptions,
+  LinearOptions,
+  LoraScope,
+  Residual,
+  TargetOps,
 } from "./target.ts";
 
 /**
@@ -133,13 +128,6 @@ function linearOps(g: GraphBuilder, { lora: loraInputs, kernels, feedForwardChun
   };
   return {
     linear,
-    projections(x: Value, paths: ProjectionPaths, options?: LinearOptions): Projections {
-      const { out, in: width } = matrix(g, paths[0]);
-      const joint = native.has("projections") && !biasOf(g, paths[0]) && fitsJointLinear(width, out);
-      if (!joint) return eachProjection(paths, (path) => linear(x, path, options));
-      const weights = eachProjection(paths, (path) => adapted(path, options?.lora));
-      return nativeJointLinear(g, x, weights, out);
-    },
     linearDeferred: (x: Value, path: string, options?: LinearOptions): Deferred<Value> => ({
       result: product(x, path, options),
       bias: biasOf(g, path),

@@ -70,8 +70,6 @@ export interface TargetOps {
   /** The same, leaving the bias to whoever adds the residual. */
   linearDeferred(x: Value, path: string, options?: LinearOptions): Deferred<Value>;
   /** @param position [F, C], added to row i % F of each sequence of F tokens, after the norm */
-  /** The queries, keys and values of an attention to itself. */
-  projections(x: Value, paths: ProjectionPaths, options?: LinearOptions): Projections;
   layerNorm(stream: Residual<Value>, path: string, epsilon: number, position?: Value): Normed<Value>;
   settle(stream: Residual<Value>): Value;
   /** Scaled dot-product attention over [batch, sequence, channels], heads split inside. */
@@ -120,16 +118,6 @@ export interface TargetOps {
   /** [B*H*W, F, C] back to images with the sizes of `like`. */
   fromTimeTokens(tokens: Value, like: FeatureMap, batch: Dim, frames: Dim): FeatureMap;
 }
-
-export type ProjectionPaths = readonly [q: string, k: string, v: string];
-export type Projections = readonly [q: Value, k: Value, v: Value];
-
-/** What `make` makes of queries, keys and values, in this order. */
-export const eachProjection = (paths: ProjectionPaths, make: (path: string) => Value): Projections => [
-  make(paths[0]),
-  make(paths[1]),
-  make(paths[2]),
-];
 
 export interface LinearOptions {
   /** Whether the layer is a LoRA target in graphs with LoRA inputs. */
