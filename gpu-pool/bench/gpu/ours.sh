@@ -49,8 +49,8 @@ for f in "${FRAMES[@]}"; do sdxl "memory$f-small" 40 memory --frames "$f" --mode
 sdxl "memory${FRAMES[0]}-small-powers" 40 memory --frames "${FRAMES[0]}" --mode small --variants $NATIVE
 for f in "${FRAMES[@]}"; do sdxl "memory$f" 40 memory --frames "$f" --mode normal --variants $NATIVE --cuda "$SAVE"; done
 voice first-second 90
-# As the product runs: with TF32.
-section voice-tf32 120 env ORT_ENABLE_CUDNN_FLASH_ATTENTION=0 "${VOICE[@]}" codec codec-variants first-second
+# Stock operators, whose products are TF32.
+section voice-tf32 60 env -u VOICE_LIBRARY ORT_ENABLE_CUDNN_FLASH_ATTENTION=0 "${VOICE[@]}" codec first-second
 voice codec 40
 voice codec-variants 90
 voice parity 40
