@@ -128,7 +128,7 @@ const length = device === "cuda" ? 860 : 60;
 if (process.env.VOICE_LIBRARY) loadNativeOps(process.env.VOICE_LIBRARY);
 const CHOICES: Readonly<Record<string, Partial<DiaTarget>>> = {
   separate: { packedProjections: false, nativeGate: false, nativeLoop: false },
-  loop: { packedProjections: true, nativeLoop: false },
+  loop: { nativeLoop: false },
 };
 const choices = CHOICES[process.env.VOICE_CHOICES ?? ""] ?? {};
 

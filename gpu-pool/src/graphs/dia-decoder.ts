@@ -5,7 +5,7 @@ import type { KeysValues } from "./dia-cached-attention.ts";
 import type { DiaConfig } from "./dia-config.ts";
 import { crossKeysValues, maskBias } from "./dia-encoder.ts";
 import { type AlignmentHead, DecoderLayers, type DiaTarget, type Reading } from "./dia-layers.ts";
-import { fitsNativeLoop, nativeFrameLoop } from "./dia-native.ts";
+import { nativeFrameLoop, usesNativeLoop } from "./dia-native.ts";
 import { applyEnding, sampleFrame } from "./dia-sampler.ts";
 
 export interface DiaDecoderOptions {
@@ -85,11 +85,6 @@ export function buildDiaDecoder(
   if (options.alignmentHead) g.output("alignment", op.cast(g, valueAt(results, 3 + kv.length), "float32"));
   if (options.logits) g.output("logits", valueAt(results, results.length - 1));
   return g.build("dia_decoder");
-}
-
-/** Whether the decoder's frames are made by the own operator. */
-export function usesNativeLoop(config: DiaConfig, target: DiaTarget): boolean {
-  return target.nativeLoop === true && target.dtype === "float16" && fitsNativeLoop(config);
 }
 
 type DecoderInputs = ReturnType<typeof declareInputs>;

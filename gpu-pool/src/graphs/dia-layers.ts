@@ -10,6 +10,7 @@ import {
   takesGroupQuery,
 } from "./dia-cached-attention.ts";
 import type { DiaConfig } from "./dia-config.ts";
+import { usesNativeLoop } from "./dia-native.ts";
 
 /** Operator choices of a device. */
 export interface DiaTarget {
@@ -92,8 +93,10 @@ export class DecoderLayers {
     const c = config.decoder;
     this.#config = config;
     this.#target = target;
-    // Fused attention wants [R, T, heads * dim]: brought there once per run, outside the loop.
-    const fused = target.crossAttention === "mha";
+    // Fused attention wants [R, T, heads * dim]: brought there once per run, outside the loop. The own loop takes weights,
+    // keys and values as they lie.
+    const own = usesNativeLoop(config, target);
+    const fused = target.crossAttention === "mha" && !own;
     this.#cross = cross.map(({ k, v }) => ({
       k,
       v,
@@ -104,7 +107,7 @@ export class DecoderLayers {
     this.#rope = ropeTable(g, c.max_position_embeddings, c.head_dim, c.rope_parameters.rope_theta);
     this.#embedding = g.weight("model.decoder.embeddings.embed.weight");
     // Outside the loop, where the joined weights become constants.
-    const packs = target.packedProjections && takesGroupQuery(target.selfAttention, config);
+    const packs = target.packedProjections && !own && takesGroupQuery(target.selfAttention, config);
     this.#packed = cross.map((_, layer) =>
       packs ? packedProjection(g, `model.decoder.layers.${layer}.self_attention`) : undefined,
     );

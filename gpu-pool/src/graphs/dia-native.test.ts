@@ -7,9 +7,9 @@ import single from "../../test-fixtures/voice/dia-single.json";
 import { type FixtureDtype, writeFormulaWeights } from "../../test-fixtures/voice/formula-weights.ts";
 import { openWeights } from "../weights/weight-set.ts";
 import { DiaConfig } from "./dia-config.ts";
-import { buildDiaDecoder, usesNativeLoop } from "./dia-decoder.ts";
+import { buildDiaDecoder } from "./dia-decoder.ts";
 import { DIA_CPU, DIA_CUDA } from "./dia-layers.ts";
-import { fitsNativeLoop } from "./dia-native.ts";
+import { fitsNativeLoop, usesNativeLoop } from "./dia-native.ts";
 
 let folder: string;
 beforeAll(async () => {

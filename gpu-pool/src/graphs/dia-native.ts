@@ -3,7 +3,7 @@ import { type GraphBuilder, op, type Value } from "./builder/index.ts";
 import { ropeAngles } from "./dia-blocks.ts";
 import type { KeysValues } from "./dia-cached-attention.ts";
 import type { DiaConfig } from "./dia-config.ts";
-import type { AlignmentHead } from "./dia-layers.ts";
+import type { AlignmentHead, DiaTarget } from "./dia-layers.ts";
 
 /** Head sizes and heads per key/value head that the kernels of gpu-pool/native/dia-kernels.cuh are made for. */
 const HEAD_SIZES = [16, 32, 64, 128];
@@ -22,6 +22,11 @@ export function fitsNativeLoop({ decoder: c }: DiaConfig): boolean {
     CROSS_HEAD_SIZES.includes(c.cross_head_dim) &&
     GROUPS.includes(c.num_attention_heads / c.num_key_value_heads)
   );
+}
+
+/** Whether the decoder's frames are made by the own operator. */
+export function usesNativeLoop(config: DiaConfig, target: DiaTarget): boolean {
+  return target.nativeLoop === true && target.dtype === "float16" && fitsNativeLoop(config);
 }
 
 export interface NativeLoopInputs {

@@ -5,7 +5,7 @@ import { buildDacDecoder } from "../../graphs/dac-decoder.ts";
 import { buildDacEncoder } from "../../graphs/dac-encoder.ts";
 import type { DacKernels } from "../../graphs/dac-kernels.ts";
 import { DiaConfig } from "../../graphs/dia-config.ts";
-import { buildDiaDecoder, usesNativeLoop } from "../../graphs/dia-decoder.ts";
+import { buildDiaDecoder } from "../../graphs/dia-decoder.ts";
 import { buildDiaEncoder } from "../../graphs/dia-encoder.ts";
 import {
   type AlignmentHead,
@@ -14,6 +14,7 @@ import {
   DIA_CUDA_FLOAT32,
   type DiaTarget,
 } from "../../graphs/dia-layers.ts";
+import { usesNativeLoop } from "../../graphs/dia-native.ts";
 import { loadNativeOps } from "../../onnx/native-ops.ts";
 import { createSession, type Session, type SessionOptions } from "../../onnx/session.ts";
 import { openWeights, type WeightSet } from "../../weights/weight-set.ts";
@@ -73,9 +74,7 @@ function targetFor({ device, precision, choices }: DiaModelOptions): DiaTarget {
   if (device === "cpu") return { ...DIA_CPU, ...choices };
   if (precision === "float32") return { ...DIA_CUDA_FLOAT32, ...choices };
   const native = loadNativeOps() !== undefined;
-  // The own loop takes the weights as they lie: joined ones would be a copy for the prompt alone.
-  const own = { nativeGate: native, nativeLoop: native, packedProjections: !native };
-  return { ...DIA_CUDA, ...own, ...choices };
+  return { ...DIA_CUDA, nativeGate: native, nativeLoop: native, ...choices };
 }
 
 async function readJson(path: string): Promise<unknown> {
