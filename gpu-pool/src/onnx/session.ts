@@ -67,7 +67,8 @@ export class Session {
   readonly inputs: readonly Value[];
   readonly outputs: readonly Value[];
   readonly #session: InferenceSession;
-  readonly #halfInputs: ReadonlySet<string>;
+  readonly #inputs: ReadonlyMap<string, Value>;
+  readonly #tensors = new WeakMap<TensorValue, { name: string; tensor: Tensor }>();
   readonly #halves = new WeakMap<TensorData, Uint16Array>();
   readonly #model: OnnxModel;
   readonly #maxElements: number;
@@ -78,7 +79,7 @@ export class Session {
     this.#session = session;
     this.inputs = model.inputs;
     this.outputs = model.outputs;
-    this.#halfInputs = new Set(model.inputs.filter((i) => i.dtype === "float16").map((i) => i.name));
+    this.#inputs = new Map(model.inputs.map((input) => [input.name, input]));
   }
 
   /**
@@ -86,12 +87,13 @@ export class Session {
    * @throws when an input is missing, unknown, or has a wrong type, rank or fixed size
    */
   async run(feeds: Feeds): Promise<Outputs> {
-    const typed = this.#coerce(feeds);
-    checkFeeds(this.inputs, typed);
-    if (Number.isFinite(this.#maxElements)) this.#checkSizes(typed);
-    const runtime = loadRuntime();
     const tensors: Record<string, Tensor> = {};
-    for (const [name, value] of Object.entries(typed)) tensors[name] = runtime.tensor(value);
+    for (const name in feeds) {
+      const feed = feeds[name];
+      if (feed) tensors[name] = this.#tensorOf(name, feed);
+    }
+    for (const { name } of this.inputs) if (!tensors[name]) throw new Error(`input "${name}" is missing`);
+    if (Number.isFinite(this.#maxElements)) this.#checkSizes(feeds);
     const results = await this.#session.run(tensors);
     const outputs: Outputs = {};
     for (const [name, tensor] of Object.entries(results)) {
@@ -120,19 +122,23 @@ export class Session {
     );
   }
 
+  /** What is fed again, as the 1,804 LoRA matrices of a clip are in every step, is looked at once. */
+  #tensorOf(name: string, feed: TensorValue): Tensor {
+    const known = this.#tensors.get(feed);
+    if (known?.name === name) return known.tensor;
+    const value = this.#coerce(name, feed);
+    checkFeed(this.#inputs.get(name), name, value);
+    const tensor = loadRuntime().tensor(value);
+    this.#tensors.set(feed, { name, tensor });
+    return tensor;
+  }
+
   /** float32 feeds of float16 inputs (LoRA matrices on a GPU) are converted once and remembered. */
-  #coerce(feeds: Feeds): Feeds {
-    const typed: Record<string, TensorValue> = {};
-    for (const [name, feed] of Object.entries(feeds)) {
-      if (feed.dtype !== "float32" || !this.#halfInputs.has(name)) {
-        typed[name] = feed;
-        continue;
-      }
-      const data = this.#halves.get(feed.data) ?? toHalfArray(feed.data as Float32Array);
-      this.#halves.set(feed.data, data);
-      typed[name] = { dtype: "float16", data, shape: feed.shape };
-    }
-    return typed;
+  #coerce(name: string, feed: TensorValue): TensorValue {
+    if (feed.dtype !== "float32" || this.#inputs.get(name)?.dtype !== "float16") return feed;
+    const data = this.#halves.get(feed.data) ?? toHalfArray(feed.data as Float32Array);
+    this.#halves.set(feed.data, data);
+    return { dtype: "float16", data, shape: feed.shape };
   }
 
   /** Frees the native memory; the session can't be used afterwards. */
@@ -141,26 +147,20 @@ export class Session {
   }
 }
 
-function checkFeeds(inputs: readonly Value[], feeds: Feeds): void {
-  const names = new Set(inputs.map((i) => i.name));
-  for (const name of Object.keys(feeds)) {
-    if (!names.has(name)) throw new Error(`the graph has no input "${name}"`);
+function checkFeed(input: Value | undefined, name: string, feed: TensorValue): void {
+  if (!input) throw new Error(`the graph has no input "${name}"`);
+  const { dtype, shape } = input;
+  const fits =
+    feed.dtype === dtype &&
+    feed.shape.length === shape.length &&
+    shape.every((d, i) => typeof d === "string" || d === feed.shape[i]);
+  if (!fits) {
+    const got = `${feed.dtype} [${feed.shape.join(", ")}]`;
+    throw new Error(`input "${name}" must be ${dtype} [${shape.join(", ")}], got ${got}`);
   }
-  for (const { name, dtype, shape } of inputs) {
-    const feed = feeds[name];
-    if (!feed) throw new Error(`input "${name}" is missing`);
-    const fits =
-      feed.dtype === dtype &&
-      feed.shape.length === shape.length &&
-      shape.every((d, i) => typeof d === "string" || d === feed.shape[i]);
-    if (!fits) {
-      const got = `${feed.dtype} [${feed.shape.join(", ")}]`;
-      throw new Error(`input "${name}" must be ${dtype} [${shape.join(", ")}], got ${got}`);
-    }
-    const count = feed.shape.reduce((a, b) => a * b, 1);
-    if (count !== feed.data.length) {
-      throw new Error(`input "${name}" has ${feed.data.length} elements, its shape needs ${count}`);
-    }
+  const count = feed.shape.reduce((a, b) => a * b, 1);
+  if (count !== feed.data.length) {
+    throw new Error(`input "${name}" has ${feed.data.length} elements, its shape needs ${count}`);
   }
 }
 
