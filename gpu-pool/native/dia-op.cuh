@@ -29,7 +29,12 @@ cudaError_t allow_shared(Kernel, size_t) {
   return cudaSuccess;
 }
 #else
-cudaError_t device_allocate(void** to, size_t bytes) { return cudaMalloc(to, bytes); }
+cudaError_t device_allocate(void** to, size_t bytes) {
+  const cudaError_t error = cudaMalloc(to, bytes);
+  // Or the next operator would be told of it.
+  if (error != cudaSuccess) cudaGetLastError();
+  return error;
+}
 void device_free(void* data) { cudaFree(data); }
 cudaError_t copy_rows(void* to, size_t to_pitch, const void* from, size_t from_pitch, size_t width, size_t height, cudaStream_t stream) {
   if (width == 0 || height == 0) return cudaSuccess;
@@ -433,14 +438,14 @@ const char* make_room(Cache& cache, const Sizes& s, int64_t layers, bool goes_on
     int64_t capacity = cache.least > needed ? cache.least : (needed + 255) / 256 * 256;
     if (capacity > longest) capacity = longest;
     if (capacity < fits) capacity = fits < longest ? fits : longest;
-    if (!cache.keys.reserve(outer * capacity * key_bytes) || !cache.values.reserve(outer * capacity * key_bytes)) return "DiaDecode: no memory for keys and values";
+    if (!cache.keys.reserve(outer * capacity * key_bytes) || !cache.values.reserve(outer * capacity * key_bytes)) return "DiaDecode: out of memory for keys and values";
     cache.capacity = capacity;
     return nullptr;
   }
   const int64_t capacity = 2 * needed < longest ? 2 * needed : longest;
   for (Buffer* buffer : {&cache.keys, &cache.values}) {
     Buffer grown;
-    if (!grown.reserve(outer * capacity * key_bytes)) return "DiaDecode: no memory for keys and values";
+    if (!grown.reserve(outer * capacity * key_bytes)) return "DiaDecode: out of memory for keys and values";
     if (copy_rows(grown.data, capacity * key_bytes, buffer->data, cache.capacity * key_bytes, s.past * key_bytes, outer, stream) != cudaSuccess) return "DiaDecode: keys and values can't be moved";
     if (wait_for(stream) != cudaSuccess) return "DiaDecode: keys and values can't be moved";
     void* data = buffer->data;
@@ -470,7 +475,7 @@ const char* open_dialogue(Kernel& k, const Sizes& own, const Handle& handle, con
     kv.rows = s.rows;
     kv.length = s.past;
     kv.text = handle.text;
-    if (!kv.text_keys.reserve(text_bytes) || !kv.text_values.reserve(text_bytes)) return "DiaDecode: no memory for the texts";
+    if (!kv.text_keys.reserve(text_bytes) || !kv.text_values.reserve(text_bytes)) return "DiaDecode: out of memory for the texts";
     // Shorter texts end in zeros.
     if (zero(kv.text_keys.data, text_bytes, stream) != cudaSuccess || zero(kv.text_values.data, text_bytes, stream) != cudaSuccess) return "DiaDecode: memory can't be cleared";
   } else if (kv.opening != handle.id || kv.opened != handle.dialogue || kv.rows != s.rows || kv.length != s.past || kv.text != handle.text) {
@@ -554,7 +559,7 @@ OrtStatus* compute(void* kernel, OrtKernelContext* context) {
   const size_t key_bytes = s.dim * sizeof(__half), pitch = kv.capacity * key_bytes;
 
   Scratch w;
-  if (!k.scratch.reserve(w.layout(s, k.logits, nullptr))) return fail("DiaDecode: no memory");
+  if (!k.scratch.reserve(w.layout(s, k.logits, nullptr))) return fail("DiaDecode: out of memory");
   w.layout(s, k.logits, static_cast<char*>(k.scratch.data));
   Run run{k, kv, s, w, stream, layers, static_cast<const __half*>(embed.data), static_cast<const __half*>(norm.data), static_cast<const __half*>(logits_dense.data),
           mask.floats(), gumbel.floats(), params.floats(), cos.floats(), sin.floats(),
