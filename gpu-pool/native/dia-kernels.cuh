@@ -471,7 +471,16 @@ __global__ void __launch_bounds__(256) row_attention_kernel(const Attention a) {
     float sum = 0;
 #pragma unroll
     for (uint32_t w = 0; w < 8; w++) sum += sums[w * WIDE + i];
-    own[(i / DIM) * LINE + i % DIM] = sum;
+    // One chunk alone: what putting it together would give.
+    if (a.chunks == 1)
+      a.out[heads * WIDE + i] = __float2half_rn(__fdividef(sum, totals[(i / DIM) * 2 + 1]));
+    else
+      own[(i / DIM) * LINE + i % DIM] = sum;
+  }
+  if (a.chunks == 1) {
+    if (GROUP == 1 && a.shares && head == a.head && row < a.told)
+      for (uint32_t i = threadIdx.x; i < a.length; i += 256) a.shares[static_cast<size_t>(row) * a.length + i] = __fdividef(scores[i], totals[1]);
+    return;
   }
   if (threadIdx.x < 2 * GROUP) own[(threadIdx.x / 2) * LINE + DIM + threadIdx.x % 2] = totals[threadIdx.x];
 
