@@ -139,7 +139,7 @@ async function unet() {
   };
   const reserved = (bytes: number): Feeds => ({ reserve: int64([Math.ceil(bytes / 4)], [1]) });
   const half = { batch: 1, frames, height: size, width: size };
-  return { feeds, make, size, reserve: reserved(1.25 * activationBytes(shape, half)) };
+  return { feeds, make, size, reserve: reserved(1.3 * activationBytes(shape, half)) };
 }
 
 async function step(): Promise<void> {
@@ -276,7 +276,7 @@ async function memory(): Promise<void> {
   const batch = small ? 1 : 2;
   const { session, targets } = await make(
     batch,
-    { ...options, ...(small ? { feedForwardChunks: 8 } : {}) },
+    { ...options, ...(small && !options.native?.includes("feedForward") ? { feedForwardChunks: 4 } : {}) },
     true,
     { reserve: small },
   );
