@@ -1,6 +1,9 @@
-// SnakeTaps: what a convolution of DAC multiplies its weights with. Included by ops.cu.
+// SnakeTaps: what a convolution of DAC multiplies its weights with.
 #pragma once
+#include "kernels.cuh"
+#include "operator.cuh"
 
+namespace {
 namespace dac {
 
 /// What lies at t of a row goes, through Snake (x + sin²(αx) / α), to `to` = (t - tap * dilation + padding) / stride of
@@ -71,3 +74,4 @@ void complete(Op& op) {
 }
 
 }  // namespace dac
+}  // namespace

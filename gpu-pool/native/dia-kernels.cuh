@@ -55,12 +55,6 @@ __device__ __forceinline__ uint4 stream_weights(const __half* at, bool there) {
 /// Eight activations that a kernel of the same frame wrote: from the cache that all multiprocessors share.
 __device__ __forceinline__ uint4 shared_eight(const __half* at) { return __ldcg(reinterpret_cast<const uint4*>(at)); }
 
-__device__ __forceinline__ float warp_sum(float v) {
-#pragma unroll
-  for (int step = 16; step > 0; step /= 2) v += __shfl_xor_sync(0xffffffffu, v, step);
-  return v;
-}
-
 constexpr uint32_t PRODUCT_THREADS = 256, PRODUCT_WARPS = 8;
 /// What all warps of a block take of a row in one turn: 64 numbers each.
 constexpr uint32_t TURN = PRODUCT_WARPS * 64;

@@ -1,5 +1,4 @@
 // DiaDecode: the frames of a run of Dia's decoder as one operator (dia-native.ts has its inputs and outputs).
-// Included by ops.cu, whose Tensor, Op and helpers it uses.
 #pragma once
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +6,9 @@
 #include <vector>
 
 #include "dia-kernels.cuh"
+#include "operator.cuh"
+
+namespace {
 
 #ifdef EMULATE
 cudaError_t device_allocate(void** to, size_t bytes) {
@@ -654,3 +656,4 @@ void complete(Op& op) {
 }
 
 }  // namespace dia
+}  // namespace
