@@ -1,8 +1,12 @@
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { writeFileSync } from "node:fs";
+import { readFile, rm } from "node:fs/promises";
 
-/** Writes float32 values for another process of this machine. */
-export function writeFloats(file: string, values: Float32Array): Promise<void> {
-  return writeFile(file, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+/**
+ * Writes float32 values for another process of this machine. At once: a pass of the model follows, during which nothing
+ * that waits gets a turn.
+ */
+export function writeFloats(file: string, values: Float32Array): void {
+  writeFileSync(file, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
 }
 
 /** Reads what {@link writeFloats} has written, and removes it. */

@@ -17,7 +17,7 @@ export async function answerPass(assistant: ClipAssistant, request: PassRequest)
   try {
     const prediction = await assistant.predict({ ...pass, sample: await takeFloats(file) });
     const answer = file.replace("pass-", "passed-");
-    await writeFloats(answer, prediction);
+    writeFloats(answer, prediction);
     return { id, file: answer };
   } catch (error) {
     return { id, problem: error instanceof Error ? error.message : String(error) };

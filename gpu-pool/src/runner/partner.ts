@@ -51,7 +51,7 @@ export class Partner implements PassPartner {
     this.#waiting.set(id, { resolve, reject });
     promise.catch(() => undefined);
     const file = join(this.#folder, `pass-${id}.f32`);
-    await writeFloats(file, sample);
+    writeFloats(file, sample);
     this.#send({ type: "pass", run: this.#run, pass: { ...rest, id, window: [...window], file } });
     const patience = setTimeout(() => {
       this.there = false;
