@@ -84,7 +84,7 @@ export async function startTestNode(
   const store = startStore();
   return {
     ...{ node, server, client, store, allowHosts },
-    ready: () => waitFor(node, "NODE_HEALTH_READY"),
+    ready: () => Promise.race([waitFor(node, "NODE_HEALTH_READY"), setupFailure(node)]),
     close: async () => {
       client.close();
       await node.close(0);
@@ -93,6 +93,12 @@ export async function startTestNode(
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Ends only when the node can't get ready. */
+async function setupFailure(node: Node): Promise<never> {
+  await waitFor(node, "NODE_HEALTH_SETUP_FAILED");
+  throw new Error(node.pool.status().detail);
 }
 
 export async function waitFor(node: Node, health: string): Promise<void> {
