@@ -39,6 +39,7 @@ if [ $NATIVE = native ]; then
 fi
 sdxl "step${FRAMES[1]}" 60 step --frames "${FRAMES[1]}" --variants plain
 sdxl vae 40 vae --variants plain
+sdxl error 40 step --frames 4 --variants "$NATIVE,plain"
 if [ -f "$LIBRARY" ]; then export VOICE_LIBRARY=$LIBRARY; fi
 voice speed 60
 voice batch 60

@@ -24,4 +24,7 @@ done
 wait
 section voice 150 "$PYTHON" "$HERE/../../../scripts/goldens/voice/full_size.py" "$FOLDER/voice" ${TINY:+--tiny}
 section "exact${FRAMES[0]}" 90 $(sdxl) exact --frames "${FRAMES[0]}" "${TINY[@]}"
+# Small enough for float32 to be a reference: how far float16 is from it, torch's and ours.
+section error 60 $(sdxl) eager --frames 4 --size 32 --repeats 1 "${TINY[@]}"
+section error-exact 60 $(sdxl) exact --frames 4 --size 32 "${TINY[@]}"
 section clip 40 $(sdxl) clip "${TINY[@]}"
