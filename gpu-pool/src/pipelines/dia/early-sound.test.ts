@@ -1,19 +1,14 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import dacGolden from "../../../test-fixtures/voice/dac-even.json";
-import diaGolden from "../../../test-fixtures/voice/dia-prompted.json";
-import {
-  type FixtureDtype,
-  maxError,
-  writeFormulaWeights,
-} from "../../../test-fixtures/voice/formula-weights.ts";
+import { maxError } from "../../../test-fixtures/voice/formula-weights.ts";
 import { integratedLoudness, truePeak } from "../../speech/loudness.ts";
 import { decodeCodes } from "./codec.ts";
 import { undelay } from "./delay-pattern.ts";
 import { type EarlyPart, EarlySound } from "./early-sound.ts";
 import { type DacModel, type DiaModel, loadDacModel, loadDiaModel } from "./model.ts";
+import { writeTinyVoice } from "./testing/tiny-voice.ts";
 
 let dir: string;
 let dia: DiaModel;
@@ -22,22 +17,7 @@ const RATE = 8000;
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), "cartoon-early-"));
-  const smallDac = {
-    ...dacGolden,
-    config: { ...dacGolden.config, codebook_size: 32, sampling_rate: RATE },
-    shapes: Object.fromEntries(
-      Object.entries(dacGolden.shapes).map(([key, shape]) => [
-        key,
-        key.endsWith("codebook.weight") ? [32, 6] : shape,
-      ]),
-    ),
-  };
-  for (const [name, golden] of Object.entries({ dia: diaGolden, dac: smallDac })) {
-    await mkdir(join(dir, name));
-    await writeFile(join(dir, name, "config.json"), JSON.stringify(golden.config));
-    const file = join(dir, name, "model.safetensors");
-    await writeFormulaWeights(file, golden.shapes, golden.gain, golden.dtype as FixtureDtype);
-  }
+  await writeTinyVoice(dir, RATE);
   const options = { cacheDir: join(dir, "graphs"), device: "cpu", threads: 1 } as const;
   dia = await loadDiaModel(join(dir, "dia"), options);
   dac = await loadDacModel(join(dir, "dac"), options);

@@ -1,11 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import dac from "../../../test-fixtures/voice/dac-even.json";
-import dia from "../../../test-fixtures/voice/dia-prompted.json";
-import { type FixtureDtype, writeFormulaWeights } from "../../../test-fixtures/voice/formula-weights.ts";
 import { type DiaVoice, loadDia, type Speech, type SpeechAudio } from "./index.ts";
+import { TINY_VOICE, writeTinyVoice } from "./testing/tiny-voice.ts";
 
 let dir: string;
 let voice: DiaVoice;
@@ -14,38 +12,11 @@ const RATE = 4000;
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), "cartoon-listening-"));
-  const small = {
-    ...dac,
-    config: { ...dac.config, codebook_size: 32, sampling_rate: RATE },
-    shapes: Object.fromEntries(
-      Object.entries(dac.shapes).map(([key, shape]) => [
-        key,
-        key.endsWith("codebook.weight") ? [32, 6] : shape,
-      ]),
-    ),
-  };
-  for (const [name, golden] of Object.entries({ dia, dac: small })) {
-    await mkdir(join(dir, name));
-    await writeFile(join(dir, name, "config.json"), JSON.stringify(golden.config));
-    const file = join(dir, name, "model.safetensors");
-    await writeFormulaWeights(file, golden.shapes, golden.gain, golden.dtype as FixtureDtype);
-  }
+  await writeTinyVoice(dir, RATE);
   const manifest = {
     components: { dia: "dia", dac: "dac" },
     characters: [],
-    voice: {
-      sample_rate: RATE,
-      max_tokens: 240,
-      guidance_scale: { default: 2 },
-      temperature: { default: 1 },
-      top_p: { default: 0.9 },
-      top_k: { default: 12 },
-      chunk_seconds: { min: 0.5, max: 3 },
-      alignment_head: { layer: 1, head: 0 },
-      characters_per_second: 14,
-      text: { normaliser: "plain" as const },
-      speakers: {},
-    },
+    voice: { ...TINY_VOICE, sample_rate: RATE, characters_per_second: 14, speakers: {} },
   };
   voice = await loadDia({ dir, manifest }, { device: "cpu", threads: 1 });
 });

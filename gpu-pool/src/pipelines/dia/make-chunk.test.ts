@@ -1,19 +1,14 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import dac from "../../../test-fixtures/voice/dac-even.json";
-import dia from "../../../test-fixtures/voice/dia-prompted.json";
-import {
-  type FixtureDtype,
-  uniform,
-  writeFormulaWeights,
-} from "../../../test-fixtures/voice/formula-weights.ts";
+import { uniform } from "../../../test-fixtures/voice/formula-weights.ts";
 import type { Codes } from "./delay-pattern.ts";
 import type { GenerationRequest } from "./generate.ts";
 import { GenerationQueue } from "./generation-queue.ts";
 import { type ChunkContext, makeChunks } from "./make-chunk.ts";
 import { type DacModel, type DiaModel, loadDacModel, loadDiaModel } from "./model.ts";
+import { writeTinyVoice } from "./testing/tiny-voice.ts";
 
 /** The queue, with a note of what it was asked for. */
 class NotingQueue extends GenerationQueue {
@@ -30,22 +25,7 @@ let diaModel: DiaModel;
 let dacModel: DacModel;
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), "cartoon-chunks-"));
-  const codec = {
-    ...dac,
-    config: { ...dac.config, codebook_size: 32, sampling_rate: 8000 },
-    shapes: Object.fromEntries(
-      Object.entries(dac.shapes).map(([key, shape]) => [
-        key,
-        key.endsWith("codebook.weight") ? [32, 6] : shape,
-      ]),
-    ),
-  };
-  for (const [name, model] of Object.entries({ dia, dac: codec })) {
-    await mkdir(join(root, name));
-    await writeFile(join(root, name, "config.json"), JSON.stringify(model.config));
-    const file = join(root, name, "model.safetensors");
-    await writeFormulaWeights(file, model.shapes, model.gain, model.dtype as FixtureDtype);
-  }
+  await writeTinyVoice(root);
   const options = { cacheDir: root, device: "cpu" as const, threads: 1 };
   diaModel = await loadDiaModel(join(root, "dia"), { ...options, alignmentHead: { layer: 1, head: 0 } });
   dacModel = await loadDacModel(join(root, "dac"), options);

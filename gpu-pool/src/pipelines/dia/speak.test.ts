@@ -1,38 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { SpeechSpec } from "@cartoon/protos/render-spec";
-import dac from "../../../test-fixtures/voice/dac-even.json";
-import dia from "../../../test-fixtures/voice/dia-prompted.json";
-import { type FixtureDtype, writeFormulaWeights } from "../../../test-fixtures/voice/formula-weights.ts";
 import { toWav } from "../../media/wav.ts";
 import { integratedLoudness, truePeak } from "../../speech/loudness.ts";
 import { type DiaVoice, loadDia, type SpeechAudio, type SpeechProgress, type VoicePack } from "./index.ts";
+import { TINY_VOICE, writeTinyVoice } from "./testing/tiny-voice.ts";
 
 let dir: string;
 let voice: DiaVoice;
 
-/** Few codes, as the goldens' Dia speaks them, and 250 frames a second. */
-const smallDac = {
-  ...dac,
-  config: { ...dac.config, codebook_size: 32, sampling_rate: 8000 },
-  shapes: Object.fromEntries(
-    Object.entries(dac.shapes).map(([key, shape]) => [
-      key,
-      key.endsWith("codebook.weight") ? [32, 6] : shape,
-    ]),
-  ),
-};
-
 /** A pack with the random models of the goldens: it speaks noise, but it speaks. */
 async function writePack(): Promise<VoicePack> {
-  for (const [name, golden] of Object.entries({ dia, dac: smallDac })) {
-    await mkdir(join(dir, name));
-    await writeFile(join(dir, name, "config.json"), JSON.stringify(golden.config));
-    const file = join(dir, name, "model.safetensors");
-    await writeFormulaWeights(file, golden.shapes, golden.gain, golden.dtype as FixtureDtype);
-  }
+  await writeTinyVoice(dir);
   const character = (name: string, speaker: string) => ({
     name,
     label: name,
@@ -49,16 +30,8 @@ async function writePack(): Promise<VoicePack> {
       components: { dia: "dia", dac: "dac" },
       characters: [character("temo", "S1"), character("felfel", "S2")],
       voice: {
-        sample_rate: 8000,
-        max_tokens: 240,
-        guidance_scale: { default: 2 },
-        temperature: { default: 1 },
-        top_p: { default: 0.9 },
-        top_k: { default: 12 },
-        chunk_seconds: { min: 0.5, max: 3 },
-        alignment_head: { layer: 1, head: 0 },
+        ...TINY_VOICE,
         characters_per_second: 14,
-        text: { normaliser: "plain" },
         speakers: { S1: "temo", S2: "felfel" },
       },
     },
