@@ -1,5 +1,5 @@
 import { type Dim, divDim, type GraphBuilder, mulDims, op, type Value } from "../builder/index.ts";
-import { adaptedConvWeight } from "./adapted-conv.ts";
+import { adaptedConvWeight } from "./adapted-weights.ts";
 import type {
   AttentionOptions,
   ConvOptions,

@@ -7,7 +7,7 @@ import {
   op,
   type Value,
 } from "../builder/index.ts";
-import { adaptedConvWeight, adaptedRows } from "./adapted-conv.ts";
+import { adaptedConvWeight, adaptedRows } from "./adapted-weights.ts";
 import {
   type FrameOrder,
   fitsGatedLinear,
@@ -69,9 +69,10 @@ export function nhwcOps(g: GraphBuilder, options: NhwcOptions): TargetOps {
   };
 }
 
-function matrix(g: GraphBuilder, path: string): { weight: Value; out: number; in: number } {
+/** The weight of a linear layer, or of a 1x1 convolution [out, in, 1, 1], as a matrix [out, in]. */
+function matrix(g: GraphBuilder, path: string): Value {
   const [out = 0, width = 0] = g.weights.get(`${path}.weight`).shape;
-  return { weight: g.weight(`${path}.weight`, { shape: [out, width] }), out, in: width };
+  return g.weight(`${path}.weight`, { shape: [out, width] });
 }
 
 function biasOf(g: GraphBuilder, path: string): Value | undefined {
@@ -112,13 +113,8 @@ function skipLayerNorm(g: GraphBuilder, stream: Residual<Value>, path: string, e
 
 function linearOps(g: GraphBuilder, { lora: loraInputs, kernels, feedForwardChunks, native }: NhwcOptions) {
   const adapted = (path: string, lora: LinearOptions["lora"]): Value => {
-    if (!lora || !loraInputs || (lora === "convolutions" && loraInputs !== lora))
-      return matrix(g, path).weight;
-    return g.early(() => {
-      const { weight, out, in: width } = matrix(g, path);
-      const { a, b } = g.loraInputs(path, width, out);
-      return g.node("Gemm", [b, a, weight], { shape: [out, width] });
-    });
+    const fixed = !lora || !loraInputs || (lora === "convolutions" && loraInputs !== lora);
+    return fixed ? matrix(g, path) : adaptedRows(g, path);
   };
   const product = (x: Value, path: string, options?: LinearOptions): Value =>
     op.matmulTransposed(g, x, adapted(path, options?.lora));
@@ -289,7 +285,7 @@ function mapOps(g: GraphBuilder, nhwc: NhwcOptions) {
   const convDeferred = (map: FeatureMap, path: string, options: ConvOptions): Deferred<FeatureMap> => {
     const bias = biasOf(g, path);
     if (options.kernel === 1 && (options.stride ?? 1) === 1) {
-      const weight = adapted ? adaptedRows(g, path) : pointwise(g, path);
+      const weight = adapted ? adaptedRows(g, path) : matrix(g, path);
       return { result: nhwcMap(op.matmulTransposed(g, map.value, weight)), bias };
     }
     return { result: nhwcMap(conv3(g, map.value, path, options)), bias };
@@ -337,11 +333,6 @@ function mapOps(g: GraphBuilder, nhwc: NhwcOptions) {
     toTokens: ({ value }: FeatureMap) => op.flatten(g, value, 1, 3),
     fromTokens: (tokens: Value, { value }: FeatureMap) => nhwcMap(op.reshape(g, tokens, value.shape)),
   } satisfies Partial<TargetOps>;
-}
-
-/** A 1x1 convolution's weight [out, in, 1, 1] as a matrix. */
-function pointwise(g: GraphBuilder, path: string): Value {
-  return matrix(g, path).weight;
 }
 
 /** Zeros [N, C]: the skip of a norm that has a bias to add and nothing else. */

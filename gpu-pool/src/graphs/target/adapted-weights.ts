@@ -6,7 +6,7 @@ export function adaptedConvWeight(g: GraphBuilder, path: string): Value {
   return g.once(`adapted ${path}`, () => g.early(() => op.reshape(g, adaptedRows(g, path), shape)));
 }
 
-/** The same as a matrix [out, in * k * k]. */
+/** The weight of a linear layer, or of a convolution as a matrix [out, in * k * k], with its LoRA. */
 export function adaptedRows(g: GraphBuilder, path: string): Value {
   const [out = 0, ...rest] = g.weights.get(`${path}.weight`).shape;
   const row = rest.reduce((product, size) => product * size, 1);
