@@ -25,6 +25,7 @@ export async function loadVae(
       sessionOptions(where),
     );
   const oneSize = needsFixedSizes(options);
+  const framesAtOnce = FRAMES_AT_ONCE[options.device];
   const decoder = oneSize ? undefined : await open(buildVaeDecoder, options);
   const sized = bySize((height, width) => open(buildVaeDecoder, options, { batch: 1, height, width }));
   const exact = lazily(() =>
@@ -56,7 +57,7 @@ export async function loadVae(
     count: number,
     height: number,
     width: number,
-  ) => {
+  ): Promise<DecodedFrames> => {
     const input = float32(latents, [count, config.latent_channels, height, width]);
     const outputs = await session.run({ latent_sample: input });
     const rgb = outputs.rgb?.data;
@@ -64,16 +65,20 @@ export async function loadVae(
     return { rgb, mean: floatOutput(outputs, "mean"), spread: floatOutput(outputs, "spread") };
   };
   return {
-    framesAtOnce: FRAMES_AT_ONCE[options.device],
+    framesAtOnce,
     factor: vaeScale(config),
     scalingFactor: config.scaling_factor,
     decode: async (latents, count, height, width) => {
-      if (decoder) return decode(decoder, latents, count, height, width);
-      const session = await sized.at(height, width);
-      const frames = [];
-      for (const latent of split(latents, count))
-        frames.push(await decode(session, latent, 1, height, width));
-      return joinFrames(frames);
+      const session = decoder ?? (await sized.at(height, width));
+      const most = decoder ? framesAtOnce : 1;
+      const size = latents.length / count;
+      const parts: DecodedFrames[] = [];
+      for (let first = 0; first < count; first += most) {
+        const some = Math.min(most, count - first);
+        const part = latents.subarray(first * size, (first + some) * size);
+        parts.push(await decode(session, part, some, height, width));
+      }
+      return joinFrames(parts);
     },
     decodeExact: async (...args) => decode(await exact.get(), ...args),
     encode: async (...image) => {
@@ -112,19 +117,13 @@ function bySize(open: (height: number, width: number) => Promise<Session>) {
   };
 }
 
-function split(values: Float32Array, count: number): Float32Array[] {
-  const size = values.length / count;
-  return Array.from({ length: count }, (_, i) => values.subarray(i * size, (i + 1) * size));
-}
-
-function joinFrames(frames: readonly DecodedFrames[]): DecodedFrames {
-  const size = frames[0]?.rgb.length ?? 0;
-  const rgb = new Uint8Array(size * frames.length);
-  for (const [i, frame] of frames.entries()) rgb.set(frame.rgb, i * size);
+function joinFrames(parts: readonly DecodedFrames[]): DecodedFrames {
+  const [only, ...others] = parts;
+  if (only && others.length === 0) return only;
   return {
-    rgb,
-    mean: Float32Array.from(frames.flatMap(({ mean }) => [...mean])),
-    spread: Float32Array.from(frames.flatMap(({ spread }) => [...spread])),
+    rgb: new Uint8Array(Buffer.concat(parts.map(({ rgb }) => rgb))),
+    mean: Float32Array.from(parts.flatMap(({ mean }) => [...mean])),
+    spread: Float32Array.from(parts.flatMap(({ spread }) => [...spread])),
   };
 }
 

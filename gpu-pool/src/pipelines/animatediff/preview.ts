@@ -18,16 +18,8 @@ export async function makePreview(
   const count = Math.min(FRAMES, shape.frames);
   const frames = Array.from({ length: count }, (_, i) => Math.floor(((i + 0.5) * shape.frames) / count));
   const small = shape.height >= LARGE && shape.width >= LARGE ? halved(x0, shape) : { latents: x0, shape };
-  const parts: Uint8Array[] = [];
-  let size = { height: 0, width: 0 };
-  for (let first = 0; first < count; first += vae.framesAtOnce) {
-    const some = frames.slice(first, first + vae.framesAtOnce);
-    const { data, height, width } = await decodeFrames(vae, small.latents, small.shape, some, []);
-    parts.push(data);
-    size = { height, width };
-  }
-  const data = parts.length === 1 && parts[0] ? parts[0] : new Uint8Array(Buffer.concat(parts));
-  return { data, count, ...size, step: clip.step, fps: (clip.fps * count) / shape.frames };
+  const decoded = await decodeFrames(vae, small.latents, small.shape, frames, []);
+  return { ...decoded, step: clip.step, fps: (clip.fps * count) / shape.frames };
 }
 
 /** Means of four latents each; [channels, frames, height, width]. */
