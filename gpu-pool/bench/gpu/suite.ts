@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { GraphBuilder, op } from "../../src/graphs/builder/index.ts";
-import { createSession, int64, type Session } from "../../src/onnx/session.ts";
+import { createSession, EXACT_ARENA, int64, type Session } from "../../src/onnx/session.ts";
 import { loadPack } from "../../src/packs/index.ts";
 import {
   type AnimateDiffPipeline,
@@ -162,7 +162,7 @@ async function takeMemory(free: number): Promise<{ release(): Promise<void> }> {
   for (let left = free; left > BYTES_TO_SPARE + PIECE; left = (await freeMemory()) ?? 0) {
     const session = await createSession(model, join(folder, "cache"), {
       provider: "cuda",
-      cudaOptions: { arena_extend_strategy: "kSameAsRequested" },
+      cudaOptions: EXACT_ARENA,
     });
     sessions.push(session);
     // The first session takes its context beside what it is asked for.

@@ -25,6 +25,9 @@ export interface SessionOptions {
   readonly maxElements?: number;
 }
 
+/** CUDA options of an arena that grows by what is asked for: one that doubles keeps gigabytes that nobody uses. */
+export const EXACT_ARENA = { arena_extend_strategy: "kSameAsRequested" } as const;
+
 /** Data of one tensor. float16 and bfloat16 are bit patterns in a Uint16Array. */
 export type TensorData =
   | Float32Array

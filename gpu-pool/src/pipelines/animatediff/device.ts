@@ -3,7 +3,7 @@ import { type CudaOptions, cudaTarget } from "../../graphs/target/cuda.ts";
 import { type NativePart, nativePartsFor } from "../../graphs/target/native-kernels.ts";
 import type { Target } from "../../graphs/target/target.ts";
 import { loadNativeOps } from "../../onnx/native-ops.ts";
-import type { SessionOptions } from "../../onnx/session.ts";
+import { EXACT_ARENA, type SessionOptions } from "../../onnx/session.ts";
 import type { LoadOptions } from "./types.ts";
 
 /** What the own operators compute: everything they can where their library was built. */
@@ -17,8 +17,8 @@ export function targetOf({ device, deterministic }: LoadOptions, cuda: CudaOptio
   return device === "cuda" ? cudaTarget({ ...cuda, deterministic, native: nativeParts() }) : cpuTarget;
 }
 
-/** An arena that grows in powers of two keeps gigabytes that nobody uses, and so does cuDNN's largest workspace. */
-const SMALL_MEMORY = { arena_extend_strategy: "kSameAsRequested", cudnn_conv_use_max_workspace: "0" };
+/** cuDNN's largest workspace, too, is gigabytes. */
+const SMALL_MEMORY = { ...EXACT_ARENA, cudnn_conv_use_max_workspace: "0" };
 
 export function sessionOptions({ device, threads, smallMemory, deterministic }: LoadOptions): SessionOptions {
   const cudaOptions = {

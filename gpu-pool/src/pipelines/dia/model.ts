@@ -16,7 +16,7 @@ import {
 } from "../../graphs/dia-layers.ts";
 import { usesNativeLoop } from "../../graphs/dia-native.ts";
 import { loadNativeOps } from "../../onnx/native-ops.ts";
-import { createSession, type Session, type SessionOptions } from "../../onnx/session.ts";
+import { createSession, EXACT_ARENA, type Session, type SessionOptions } from "../../onnx/session.ts";
 import { openWeights, type WeightSet } from "../../weights/weight-set.ts";
 import { weightFiles } from "./weight-files.ts";
 
@@ -86,12 +86,10 @@ function sessionOptions(options: DiaModelOptions): SessionOptions {
     provider: options.device,
     // Sizes change from run to run, so planned memory would only grow.
     memoryPattern: false,
+    cudaOptions: EXACT_ARENA,
     ...(options.threads ? { intraOpThreads: options.threads } : {}),
   };
 }
-
-/** An arena that doubles whenever it grows holds a gigabyte for nothing beside weights of three. */
-const EXACT_ARENA = { cudaOptions: { arena_extend_strategy: "kSameAsRequested" } } as const;
 
 /**
  * A step of a small decoder is a chain of operators of a few microseconds: handing them to a second thread
@@ -113,15 +111,13 @@ export async function loadDiaModel(folder: string, options: DiaModelOptions): Pr
     crossOutputs: target.cross === "fed",
   });
   const decoderModel = buildDiaDecoder(config, weights, target, { alignmentHead, reading: readsPrompt });
-  const encoder = await createSession(encoderModel, options.cacheDir, {
-    ...sessionOptions(options),
-    ...EXACT_ARENA,
-  });
+  const encoder = await createSession(encoderModel, options.cacheDir, sessionOptions(options));
   const threads = options.device === "cpu" && isSmall(config) ? 1 : options.threads;
-  const decoder = await createSession(decoderModel, options.cacheDir, {
-    ...sessionOptions({ ...options, threads }),
-    ...EXACT_ARENA,
-  });
+  const decoder = await createSession(
+    decoderModel,
+    options.cacheDir,
+    sessionOptions({ ...options, threads }),
+  );
   const release = async () => {
     await encoder.release();
     await decoder.release();
@@ -143,8 +139,8 @@ function dacChoices(config: DacConfig, device: "cpu" | "cuda"): DacChoices {
   return { kernels: "conv1d", dtype, pieceFrames, encodedFrames: Number.POSITIVE_INFINITY };
 }
 
-/** No more memory than a piece needs, and no TF32: the nearest code of a voice clip should be that of float32. */
-const DAC_ON_CUDA = { arena_extend_strategy: "kSameAsRequested", use_tf32: "0" };
+/** No TF32: the nearest code of a voice clip should be that of float32. */
+const DAC_ON_CUDA = { ...EXACT_ARENA, use_tf32: "0" };
 
 /** @param folder with `config.json` and safetensors in the layout of transformers */
 export async function loadDacModel(
