@@ -72,7 +72,6 @@ export class Session {
   readonly #session: InferenceSession;
   readonly #inputs: ReadonlyMap<string, Value>;
   readonly #tensors = new WeakMap<TensorValue, { name: string; tensor: Tensor }>();
-  readonly #halves = new WeakMap<TensorData, Uint16Array>();
   readonly #model: OnnxModel;
   readonly #maxElements: number;
 
@@ -125,7 +124,7 @@ export class Session {
     );
   }
 
-  /** What is fed again, as the 1,804 LoRA matrices of a clip are in every step, is looked at once. */
+  /** What is fed again, as the 1,804 LoRA matrices of a clip are in every step, is looked at and converted once. */
   #tensorOf(name: string, feed: TensorValue): Tensor {
     const known = this.#tensors.get(feed);
     if (known?.name === name) return known.tensor;
@@ -136,12 +135,10 @@ export class Session {
     return tensor;
   }
 
-  /** float32 feeds of float16 inputs (LoRA matrices on a GPU) are converted once and remembered. */
+  /** float32 feeds of float16 inputs, as LoRA matrices on a GPU are. */
   #coerce(name: string, feed: TensorValue): TensorValue {
     if (feed.dtype !== "float32" || this.#inputs.get(name)?.dtype !== "float16") return feed;
-    const data = this.#halves.get(feed.data) ?? toHalfArray(feed.data as Float32Array);
-    this.#halves.set(feed.data, data);
-    return { dtype: "float16", data, shape: feed.shape };
+    return { dtype: "float16", data: toHalfArray(feed.data as Float32Array), shape: feed.shape };
   }
 
   /** Frees the native memory; the session can't be used afterwards. */
