@@ -1,10 +1,11 @@
-import type { Outputs, TensorValue } from "../../onnx/session.ts";
+import type { Outputs } from "../../onnx/session.ts";
 import { float32, floatOutput, int64 } from "../../onnx/session.ts";
 import { Mt19937 } from "../../random/index.ts";
 import { type Codes, forcedRow, promptRows } from "./delay-pattern.ts";
 import { type EncodedTexts, encodeTexts } from "./encode-texts.ts";
 import { KeyValueCache } from "./key-value-cache.ts";
 import type { DiaModel } from "./model.ts";
+import { headFeeds, promptRun } from "./prompt-run.ts";
 
 /** How a dialogue is drawn. */
 export interface Sampling {
@@ -153,25 +154,15 @@ class Batch {
   async open(): Promise<void> {
     const { alone } = this.#text;
     if (!alone) return;
-    const { num_channels: channels } = this.#model.config.decoder;
     const past = new KeyValueCache(this.#model, 1, true).feeds;
-    const rowCount = (this.#unseen[0]?.length ?? 1) - 1;
     for (const [b, rows] of this.#unseen.entries()) {
       await this.#model.decoder.run({
-        n: int64([0], []),
-        prompt: int64(rows.slice(0, -1).flat(), [1, rowCount, channels]),
-        tok: int64(rows.at(-1) ?? [], [1, channels]),
-        ending: int64([-1], [1]),
-        ...past,
-        ...alone[b],
-        forced: int64([], [0, 1, channels]),
-        gumbel: float32(new Float32Array(0), [0, 1, channels, 1]),
-        params: float32(Float32Array.of(0, 1, 1), [3, 1]),
-        ...(this.#model.readsPrompt ? { head_weights: noHeads(this.#model) } : {}),
+        ...promptRun(this.#model, rows, { past, text: alone[b] }),
+        ...headFeeds(this.#model),
         cache: this.#cache.opening(b, alone.length, this.#text.length),
       });
     }
-    this.#cache.opened(rowCount);
+    this.#cache.opened((this.#unseen[0]?.length ?? 1) - 1);
     this.#unseen = this.#unseen.map((rows) => rows.slice(-1));
   }
 
@@ -200,7 +191,7 @@ class Batch {
       forced: int64(this.#forced(frames), [frames, batch, channels]),
       gumbel: float32(interleave(draws, frames), [frames, batch, channels, this.#topK]),
       params: float32(this.#params, [3, batch]),
-      ...(this.#model.readsPrompt ? { head_weights: noHeads(this.#model) } : {}),
+      ...headFeeds(this.#model),
     });
     this.#keep(outputs, promptRowCount);
     return frames;
@@ -253,12 +244,6 @@ class Batch {
         .map((row) => row.subarray(0, request.text.length)),
     };
   }
-}
-
-/** No head is read while frames are made. */
-function noHeads({ config }: DiaModel): TensorValue {
-  const { num_hidden_layers: layers, cross_num_attention_heads: heads } = config.decoder;
-  return float32(new Float32Array(layers * heads), [layers, heads]);
 }
 
 /** `params` of the decoder: guidance scale, 1 / temperature and top-p for each dialogue. */

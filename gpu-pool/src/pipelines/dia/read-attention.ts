@@ -1,10 +1,11 @@
-import { float32, floatOutput, int64 } from "../../onnx/session.ts";
+import { floatOutput } from "../../onnx/session.ts";
 import { chooseHead } from "../../speech/choose-head.ts";
 import { promptRows } from "./delay-pattern.ts";
 import { encodeTexts } from "./encode-texts.ts";
 import type { Generation, GenerationRequest } from "./generate.ts";
 import { KeyValueCache } from "./key-value-cache.ts";
 import type { DiaModel } from "./model.ts";
+import { headFeeds, promptRun } from "./prompt-run.ts";
 
 /** A head that follows the text worse than this is not believed. */
 const MIN_SCORE = 0.75;
@@ -28,24 +29,11 @@ export async function readAttention(
   const count = generation.rows.length;
   const length = request.text.length;
   const text = await encodeTexts(model, [request]);
-  const read = async (headWeights: Float32Array) => {
-    const cache = new KeyValueCache(model, 1, true);
-    const channels = model.config.decoder.num_channels;
-    return model.decoder.run({
-      n: int64([0], []),
-      prompt: int64(rows.slice(0, -1).flat(), [1, rows.length - 1, channels]),
-      tok: int64(rows.at(-1) ?? [], [1, channels]),
-      ending: int64([-1], [1]),
-      ...cache.feeds,
-      ...text.feeds,
-      forced: int64([], [0, 1, channels]),
-      gumbel: float32(new Float32Array(0), [0, 1, channels, 1]),
-      params: float32(Float32Array.of(0, 1, 1), [3, 1]),
-      head_weights: float32(headWeights, [layers, heads]),
-    });
-  };
+  const past = new KeyValueCache(model, 1, true).feeds;
+  const feeds = promptRun(model, rows, { past, text: text.feeds });
+  const read = (weights?: Float32Array) => model.decoder.run({ ...feeds, ...headFeeds(model, weights) });
   // The row that is fed reads what the next row says.
-  const positions = floatOutput(await read(new Float32Array(layers * heads)), "reading_positions");
+  const positions = floatOutput(await read(), "reading_positions");
   const tracks = Array.from({ length: layers * heads }, (_, head) => {
     const start = head * (rows.length - 1) + first;
     return positions.slice(start, start + count);
