@@ -23,12 +23,9 @@ export interface NativeOps {
   giveBack(on: boolean): void;
 }
 
-interface Addon {
+interface Addon extends Omit<NativeOps, "setProviderOptions"> {
+  /** @param text `name=value;name=value` */
   setProviderOptions(text: string): void;
-  computeCapability(): number;
-  keep(arrays: readonly Uint8Array[]): number;
-  drop(kept: number): void;
-  giveBack(on: boolean): void;
 }
 
 /** Where `native/build.sh` puts the library. */
@@ -48,10 +45,7 @@ export function loadNativeOps(path: string = NATIVE_OPS_PATH): NativeOps | undef
   loadRuntime();
   const addon = createRequire(import.meta.url)(path) as Addon;
   loaded = {
-    computeCapability: () => addon.computeCapability(),
-    keep: (arrays) => addon.keep(arrays),
-    drop: (kept) => addon.drop(kept),
-    giveBack: (on) => addon.giveBack(on),
+    ...addon,
     setProviderOptions: (options) =>
       addon.setProviderOptions(
         Object.entries(options)
