@@ -31,15 +31,14 @@ export class Pool {
   status(): NodeStatus__Output {
     const usable = this.slots.filter(({ state }) => !["setup_failed", "defunct", "closed"].includes(state));
     const idle = this.slots.filter(({ state }) => state === "idle");
+    const seats = usable.flatMap(({ speechSeats }) => speechSeats ?? []);
     return {
       node_id: this.#nodeId,
       health: this.#health(),
       permits_total: usable.length,
       permits_free: this.#draining ? 0 : idle.length,
-      speech_permits_total: usable.reduce((sum, { speechSeats }) => sum + (speechSeats?.total ?? 0), 0),
-      speech_permits_free: this.#draining
-        ? 0
-        : usable.reduce((sum, { speechSeats }) => sum + (speechSeats?.free ?? 0), 0),
+      speech_permits_total: seats.reduce((sum, { total }) => sum + total, 0),
+      speech_permits_free: this.#draining ? 0 : seats.reduce((sum, { free }) => sum + free, 0),
       warm: [...new Set(this.slots.flatMap(({ warm }) => warm))],
       detail: this.slots.find(({ detail }) => detail)?.detail ?? "",
       usage: this.usage.read(),

@@ -1,6 +1,5 @@
-import type { Device, RunnerJob } from "../runner/messages.ts";
+import type { Device } from "../runner/messages.ts";
 import type { Lane } from "./lane.ts";
-import type { RunnerProcess, RunOutcome } from "./runner-process.ts";
 import type { Slot } from "./slot.ts";
 
 /** Dialogues that one runner speaks side by side: as many as its decoder takes in one batch. */
@@ -40,17 +39,12 @@ export class SpeechSeats {
     this.#changed();
     return {
       device: this.#device,
-      run: (job: RunnerJob, onEvent: Parameters<RunnerProcess["run"]>[1], signal: AbortSignal) =>
-        this.#run(job, onEvent, signal),
+      run: (...args) => this.#lane.run(...args),
       finish: (run: string) => this.#lane.send({ type: "finish", run }),
       release: () => {
         this.#taken -= 1;
         this.#changed();
       },
     };
-  }
-
-  #run(...args: Parameters<Lane["run"]>): Promise<RunOutcome> {
-    return this.#lane.run(...args);
   }
 }
