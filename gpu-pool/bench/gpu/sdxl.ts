@@ -11,8 +11,8 @@ import { cpuTarget } from "../../src/graphs/target/cpu.ts";
 import { type CudaOptions, cudaTarget, nativeCheckTarget } from "../../src/graphs/target/cuda.ts";
 import { NATIVE_PARTS, nativePartsFor } from "../../src/graphs/target/native-kernels.ts";
 import type { Target } from "../../src/graphs/target/target.ts";
-import { activationBytes, buildUnetMotion } from "../../src/graphs/unet-motion.ts";
-import { planUnet } from "../../src/graphs/unet-plan.ts";
+import { buildUnetMotion } from "../../src/graphs/unet-motion.ts";
+import { numbersToReserve, planUnet } from "../../src/graphs/unet-plan.ts";
 import { loadNativeOps } from "../../src/onnx/native-ops.ts";
 import { ResidentFeeds } from "../../src/onnx/resident-feeds.ts";
 import { type Feeds, float32, floatOutput, int64, type TensorValue } from "../../src/onnx/session.ts";
@@ -137,9 +137,8 @@ async function unet() {
     );
     return { ...opened, plan, targets };
   };
-  const reserved = (bytes: number): Feeds => ({ reserve: int64([Math.ceil(bytes / 4)], [1]) });
-  const half = { batch: 1, frames, height: size, width: size };
-  return { feeds, make, size, reserve: reserved(1.3 * activationBytes(shape, half)) };
+  const numbers = numbersToReserve(shape, { batch: 1, frames, height: size, width: size });
+  return { feeds, make, size, reserve: { reserve: int64([numbers], [1]) } };
 }
 
 async function step(): Promise<void> {

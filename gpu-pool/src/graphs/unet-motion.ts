@@ -111,18 +111,6 @@ function afterReserve(g: GraphBuilder, sample: Value): Value {
   return op.add(g, sample, op.cast(g, op.slice(g, whole, 0, 0, 1, 1), sample.dtype));
 }
 
-/** Bytes of activations that a pass has at a time, at most: where the last up block joins its first skip. */
-export function activationBytes(
-  { up, down }: UnetMotionShape,
-  { batch, frames, height, width }: { batch: number; frames: number; height: number; width: number },
-): number {
-  const own = down[0]?.channels ?? 0;
-  const joined = own + (up.at(-2)?.channels ?? own);
-  // What is joined and its norm, and the skips that wait.
-  const channels = 2 * joined + 3 * own;
-  return 2 * channels * batch * frames * height * width;
-}
-
 interface Unet {
   readonly ops: TargetOps;
   readonly shape: UnetMotionShape;

@@ -37,3 +37,22 @@ export function planUnet(shape: UnetMotionShape, size: ClipSize, chunksForMemory
   }
   return { temporalPacking, feedForwardChunks };
 }
+
+/** What is reserved over what is held at a time: for the gaps between tensors of several sizes. */
+const ROOM_FOR_GAPS = 1.3;
+
+/**
+ * The input `reserve` of a graph that was built with it: numbers of four bytes for the half-precision activations that
+ * a pass has at a time, at most, which is where the last up block joins its first skip.
+ */
+export function numbersToReserve(
+  { up, down }: UnetMotionShape,
+  { batch, frames, height, width }: ClipSize,
+): number {
+  const own = down[0]?.channels ?? 0;
+  const joined = own + (up.at(-2)?.channels ?? own);
+  // What is joined and its norm, and the skips that wait.
+  const channels = 2 * joined + 3 * own;
+  const bytes = 2 * channels * batch * frames * height * width;
+  return Math.ceil((ROOM_FOR_GAPS * bytes) / 4);
+}

@@ -1,4 +1,5 @@
 import { motionAdapterConfig, unetConfig, unetMotionShape } from "../../graphs/config/unet.ts";
+import type { ClipSize } from "../../graphs/unet-plan.ts";
 import { loadNativeOps } from "../../onnx/native-ops.ts";
 import { ResidentFeeds } from "../../onnx/resident-feeds.ts";
 import { type Feeds, float32, floatOutput, type TensorValue } from "../../onnx/session.ts";
@@ -7,7 +8,7 @@ import { targetOf } from "./device.ts";
 import { modelWeights, readConfig, weightFiles } from "./model-folder.ts";
 import type { NextStep, Unet, UnetInput } from "./models.ts";
 import type { ModelOptions } from "./types.ts";
-import { type PassSize, UnetSession } from "./unet-session.ts";
+import { UnetSession } from "./unet-session.ts";
 
 /** Mixes of LoRAs that stay on a GPU while a clip is drawn. */
 const RESIDENT_MIXES = { full: 4, small: 1 };
@@ -20,7 +21,7 @@ const RESIDENT_MIXES = { full: 4, small: 1 };
 export async function loadUnet(
   folders: { unet: string; adapter: string },
   options: ModelOptions,
-  first: PassSize,
+  first: ClipSize,
   convolutions: boolean,
 ): Promise<Unet & { close(): Promise<void> }> {
   const shape = unetMotionShape(

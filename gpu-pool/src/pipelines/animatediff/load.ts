@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import type { ClipSize } from "../../graphs/unet-plan.ts";
 import { AdapterFiles, type LoraAdapter, loadLora, usesConvolutions } from "../../lora/index.ts";
 import type { Pack } from "../../packs/index.ts";
 import { parseSchedulerConfig } from "../../schedulers/index.ts";
@@ -10,7 +11,6 @@ import { loadVae } from "./load-vae.ts";
 import type { PictureModels } from "./models.ts";
 import { AnimateDiff } from "./pipeline.ts";
 import type { AnimateDiffPipeline, LoadOptions } from "./types.ts";
-import type { PassSize } from "./unet-session.ts";
 
 const ModelIndex = z.looseObject({ force_zeros_for_empty_prompt: z.boolean().optional() });
 
@@ -80,7 +80,7 @@ async function loadModels(pack: Pack, base: LoadOptions): Promise<PictureModels>
 }
 
 /** A pass of the pack's own size, to be ready for. */
-function firstPass({ manifest: { picture } }: Pack, factor: number): PassSize {
+function firstPass({ manifest: { picture } }: Pack, factor: number): ClipSize {
   if (!picture) throw new Error("the pack draws no pictures");
   const { native, frames } = picture;
   const window = Math.min(frames.window, frames.default);

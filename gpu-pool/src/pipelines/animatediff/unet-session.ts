@@ -1,13 +1,8 @@
 import type { OnnxModel } from "../../graphs/builder/types.ts";
 import type { UnetMotionShape } from "../../graphs/config/unet.ts";
 import type { LoraScope } from "../../graphs/target/target.ts";
-import {
-  activationBytes,
-  buildUnetMotion,
-  SYMBOLIC_UNET_SIZES,
-  type UnetSizes,
-} from "../../graphs/unet-motion.ts";
-import { planUnet, type UnetPlan } from "../../graphs/unet-plan.ts";
+import { buildUnetMotion, SYMBOLIC_UNET_SIZES, type UnetSizes } from "../../graphs/unet-motion.ts";
+import { type ClipSize, numbersToReserve, planUnet, type UnetPlan } from "../../graphs/unet-plan.ts";
 import { createSession, type Feeds, int64, type Session } from "../../onnx/session.ts";
 import type { WeightSet } from "../../weights/weight-set.ts";
 import { nativeParts, needsFixedSizes, sessionOptions, targetOf } from "./device.ts";
@@ -15,15 +10,6 @@ import type { LoadOptions } from "./types.ts";
 
 /** Saves 6 GiB at 1024x1024 for 1 % of the time; not needed where values and gates are never held. */
 const SMALL_MEMORY_CHUNKS = 4;
-/** What the small mode reserves over what is held at a time: for the gaps between tensors of several sizes. */
-const ROOM_FOR_GAPS = 1.3;
-
-export interface PassSize {
-  batch: number;
-  frames: number;
-  height: number;
-  width: number;
-}
 
 export interface UnetParts {
   shape: UnetMotionShape;
@@ -47,7 +33,7 @@ export class UnetSession {
   }
 
   /** Opens the session for a first size. */
-  static async open(parts: UnetParts, size: PassSize): Promise<UnetSession> {
+  static async open(parts: UnetParts, size: ClipSize): Promise<UnetSession> {
     const unet = new UnetSession(parts);
     await unet.at(size);
     return unet;
@@ -59,7 +45,7 @@ export class UnetSession {
   }
 
   /** @param reuse layers that a second step computes anew; absent for graphs of one step */
-  async at(size: PassSize, reuse?: number): Promise<Session> {
+  async at(size: ClipSize, reuse?: number): Promise<Session> {
     const { plan, sizes } = this.#plan(size);
     const key = JSON.stringify([plan, sizes, reuse]);
     if (this.#current?.key === key) return this.#current.session;
@@ -74,10 +60,9 @@ export class UnetSession {
   }
 
   /** What a pass takes at once before anything else, in the small mode of a GPU. */
-  reserve(size: PassSize): Feeds {
+  reserve(size: ClipSize): Feeds {
     if (!this.#reserves) return {};
-    const bytes = ROOM_FOR_GAPS * activationBytes(this.#unet.shape, size);
-    return { reserve: int64([Math.ceil(bytes / 4)], [1]) };
+    return { reserve: int64([numbersToReserve(this.#unet.shape, size)], [1]) };
   }
 
   get #reserves(): boolean {
@@ -91,7 +76,7 @@ export class UnetSession {
     await current?.session.release();
   }
 
-  #plan(size: PassSize): { plan: UnetPlan | undefined; sizes: UnetSizes } {
+  #plan(size: ClipSize): { plan: UnetPlan | undefined; sizes: UnetSizes } {
     if (this.#unet.options.device === "cpu") return { plan: undefined, sizes: SYMBOLIC_UNET_SIZES };
     // One graph for guided and unguided steps: what fits both.
     const held = !nativeParts().includes("feedForward");
