@@ -4,6 +4,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <unordered_set>
+
 #include "operator.cuh"
 #include "resident.cuh"
 
@@ -26,24 +28,39 @@ OrtStatus* add_domain(const OrtOptions* options) {
   return ort_add_domain(api, const_cast<OrtOptions*>(options), domain);
 }
 
+/// The options that CUDA was appended to last, until a session is made.
+const OrtOptions* cuda_options = nullptr;
+/// Sessions on CUDA. Nobody tells when one goes, so a new one at the same address is entered or struck out.
+std::unordered_set<const OrtSession*> cuda_sessions;
+
+OrtStatus* note_session(OrtStatus* status, const OrtOptions* options, OrtSession* const* made) {
+  const bool cuda = cuda_options == options;
+  cuda_options = nullptr;
+  if (status) return status;
+  if (cuda) cuda_sessions.insert(*made);
+  else cuda_sessions.erase(*made);
+  return nullptr;
+}
+
 OrtStatus* create_session_with_ops(const OrtEnvironment* env, const char* path, const OrtOptions* options, OrtSession** out) {
   if (OrtStatus* status = add_domain(options)) return status;
-  return create_session(env, path, options, out);
+  return note_session(create_session(env, path, options, out), options, out);
 }
 
 OrtStatus* create_from_array_with_ops(const OrtEnvironment* env, const void* data, size_t size, const OrtOptions* options, OrtSession** out) {
   if (OrtStatus* status = add_domain(options)) return status;
-  return create_from_array(env, data, size, options, out);
+  return note_session(create_from_array(env, data, size, options, out), options, out);
 }
 
 using RunSession = OrtStatus* (*)(OrtSession*, const OrtRunOptions*, const char* const*, const OrtValue* const*, size_t, const char* const*, size_t, OrtValue**);
 RunSession run_session = nullptr;
 bool giving_back = false;
 
-/// With `giving_back`, the session's arena gives the GPU what the run has left unused.
+/// With `giving_back`, the session's arena gives the GPU what the run has left unused. One on the CPU has no such arena.
 OrtStatus* run_and_give_back(OrtSession* session, const OrtRunOptions* options, const char* const* input_names, const OrtValue* const* inputs,
                              size_t input_count, const char* const* output_names, size_t output_count, OrtValue** outputs) {
-  if (!giving_back) return run_session(session, options, input_names, inputs, input_count, output_names, output_count, outputs);
+  if (!giving_back || cuda_sessions.count(session) == 0)
+    return run_session(session, options, input_names, inputs, input_count, output_names, output_count, outputs);
   // Not the caller's: those may be shared with later runs.
   OrtRunOptions* own = nullptr;
   OrtStatus* status = ort_create_run_options(api, &own);
@@ -70,6 +87,7 @@ OrtStatus* append_cuda_with_options(OrtOptions* options, const void* cuda) {
   }
   if (count > 0)
     if (OrtStatus* status = ort_update_cuda(api, const_cast<void*>(cuda), names, values, count)) return status;
+  cuda_options = options;
   return append_cuda(options, cuda);
 }
 

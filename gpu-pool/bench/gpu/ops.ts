@@ -390,7 +390,25 @@ function enlarge(g: GraphBuilder, x: Value): Value {
   );
 }
 
+/** A session on the CPU has no arena on the GPU to give back: it runs as ever. */
+async function runsWhileGivingBack(): Promise<boolean> {
+  const g = new GraphBuilder();
+  g.output("twice", op.add(g, g.input("x", "float32", [2]), op.floats(g, [1, 2], [2])));
+  const session = await createSession(g.build("giving-back"), join(folder, "cache"));
+  library?.giveBack(true);
+  try {
+    const outputs = await session.run({ x: float32(Float32Array.of(1, 2), [2]) });
+    return floatOutput(outputs, "twice").join() === "2,4";
+  } finally {
+    library?.giveBack(false);
+    await session.release();
+  }
+}
+
 let failed = 0;
+const unmoved = await runsWhileGivingBack().catch(() => false);
+if (!unmoved) failed++;
+say({ op: "giveBack, beside a session on the CPU", ok: unmoved });
 for (const one of cases()) {
   try {
     const reference = values.large ? undefined : await run(one, one.plain, "float32", "cpu", false);
