@@ -86,7 +86,11 @@ async function assist(sharing: Sharing): Promise<void> {
   }
 }
 
+/** Those that wait; the next one begins when messages were read, as the runner may have got work of its own. */
+let passes: Promise<void> = Promise.resolve();
+
 async function takePass(run: string, pass: PassRequest): Promise<void> {
+  await Bun.sleep(0);
   const assistant = assisting?.run === run ? await assisting.assistant.catch(() => undefined) : undefined;
   const answer = assistant
     ? await answerPass(assistant, pass)
@@ -126,7 +130,7 @@ process.on("message", (message: ToRunner) => {
   else if (message.type === "partner") setPartner(message.run, message.there);
   else if (message.type === "passed") runs.get(message.run)?.partner.answered(message.answer);
   else if (message.type === "assist") void assist(message.sharing);
-  else if (message.type === "pass") void takePass(message.run, message.pass);
+  else if (message.type === "pass") passes = passes.then(() => takePass(message.run, message.pass));
   else if (message.type === "assist_end" && assisting?.run === message.run) assisting = undefined;
   else if (message.type === "exit") process.exit(0);
 });

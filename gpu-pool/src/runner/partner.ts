@@ -20,8 +20,9 @@ export class Partner implements PassPartner {
   passes = 0;
   #there = false;
   #last = 0;
+  #patience: Timer | undefined;
 
-  /** @param patienceMs after which a partner that does not answer is taken for lost */
+  /** @param patienceMs for one pass; a partner that does not answer in that time is taken for lost */
   constructor(run: string, folder: string, send: (message: FromRunner) => void, patienceMs = PATIENCE_MS) {
     this.#patienceMs = patienceMs;
     this.#run = run;
@@ -33,6 +34,7 @@ export class Partner implements PassPartner {
   set there(there: boolean) {
     this.#there = there;
     if (there) return;
+    clearTimeout(this.#patience);
     for (const { reject } of this.#waiting.values()) reject(new Error("the partner is gone"));
     this.#waiting.clear();
   }
@@ -49,21 +51,29 @@ export class Partner implements PassPartner {
     const id = ++this.#last;
     const { promise, resolve, reject } = Promise.withResolvers<string>();
     this.#waiting.set(id, { resolve, reject });
+    if (this.#waiting.size === 1) this.#expectAnswer();
     promise.catch(() => undefined);
     const file = join(this.#folder, `pass-${id}.f32`);
     writeFloats(file, sample);
     this.#send({ type: "pass", run: this.#run, pass: { ...rest, id, window: [...window], file } });
-    const patience = setTimeout(() => {
-      this.there = false;
-    }, this.#patienceMs);
-    const prediction = await takeFloats(await promise.finally(() => clearTimeout(patience)));
+    const prediction = await takeFloats(await promise);
     this.passes++;
     return prediction;
+  }
+
+  /** From here on, the next answer may take as long as a pass may. */
+  #expectAnswer(): void {
+    clearTimeout(this.#patience);
+    if (this.#waiting.size === 0) return;
+    this.#patience = setTimeout(() => {
+      this.there = false;
+    }, this.#patienceMs);
   }
 
   answered({ id, file, problem }: PassAnswer): void {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
+    this.#expectAnswer();
     if (file !== undefined) waiting?.resolve(file);
     else waiting?.reject(new Error(problem));
   }

@@ -3,7 +3,8 @@ import type { DenoiseState } from "./checkpoint.ts";
 import type { DenoiseHooks } from "./denoise.ts";
 import { guide, isGuided } from "./guidance.ts";
 import { accumulate, divideFrames, gatherFrames, isWholeClip, type LatentShape, scaled } from "./latents.ts";
-import type { NextSteps, Prediction, Predictor } from "./predict.ts";
+import { PartnerShare } from "./partner-share.ts";
+import type { NextSteps, Prediction, Predictor, WindowPass } from "./predict.ts";
 import type { ResolvedClip } from "./settings.ts";
 import { contextWindows, type FrameWindow, pyramidWeights } from "./windows.ts";
 
@@ -40,28 +41,31 @@ async function predictOne(steps: StepsToPredict, guided: boolean): Promise<Float
   const { clip, shape, predictor, state, hooks } = steps;
   const { step, latents } = state;
   const windows = contextWindows(clip.windows, step);
-  const timestep = clip.scheduler.timesteps[step] ?? 0;
-  const all = scaledLatents(latents, clip, step);
-  const sampleOf = (window: FrameWindow) =>
-    isWholeClip(shape, window) ? all : gatherFrames(all, shape, window);
-  // A partner takes one half of a guided window, or every second window without guidance.
-  const begun = windows.map((window, i) =>
-    !guided && i % 2 === 1 ? predictor.begin?.(sampleOf(window), shape, window, timestep) : undefined,
+  const passOf = windowPasses(scaledLatents(latents, clip, step), shape, clip.scheduler.timesteps[step] ?? 0);
+  const done: Halves = { cond: [], uncond: [] };
+  const help = new PartnerShare(
+    predictor,
+    windows.map((window) => () => passOf(window)),
+    guided,
   );
-  const parts: Prediction[] = [];
-  const here = async (window: FrameWindow): Promise<Prediction> => {
+  const here = async <T>(work: () => Promise<T>): Promise<T> => {
     // Messages (cancel, above all) are read here: a pass blocks the event loop.
     await breathe();
     hooks.check(step);
-    return predictor.predict(sampleOf(window), shape, window, timestep, guided);
+    return work();
   };
-  for (const [i, window] of windows.entries()) if (!begun[i]) parts[i] = await here(window);
   for (const [i, window] of windows.entries()) {
-    const cond = await begun[i]?.catch(() => undefined);
-    if (cond) parts[i] = { cond, uncond: undefined };
-    else if (begun[i]) parts[i] = await here(window);
+    if (help.takes(i) && !guided) continue;
+    help.ask();
+    const { cond, uncond } = await here(() => predictor.predict(passOf(window), guided && !help.takes(i)));
+    done.cond[i] = cond;
+    if (uncond) done.uncond[i] = uncond;
   }
-  return joinWindows(parts, windows, shape, clip);
+  for (const [i, answer] of help.answers()) {
+    const again = () => here(() => predictor.predictPart(passOf(windows[i] ?? []), help.part));
+    done[help.part][i] = (await answer) ?? (await again());
+  }
+  return joinWindows(done, windows, shape, clip);
 }
 
 /**
@@ -73,7 +77,7 @@ async function predictTwo(steps: StepsToPredict, guided: boolean): Promise<Float
   const { step, latents } = state;
   const { timesteps } = clip.scheduler;
   const windows = contextWindows(clip.windows, step);
-  const all = scaledLatents(latents, clip, step);
+  const passOf = windowPasses(scaledLatents(latents, clip, step), shape, timesteps[step] ?? 0);
   const { base, slope } = affineStep(steps);
   const scale = clip.guidanceScale;
   const mix = guided
@@ -88,18 +92,25 @@ async function predictTwo(steps: StepsToPredict, guided: boolean): Promise<Float
       base: gatherFrames(base, shape, window),
       mix,
     };
-    const sample = gatherFrames(all, shape, window);
-    const pair = await predictor.predictTwo?.(sample, shape, window, timesteps[step] ?? 0, next);
+    const pair = await predictor.predictTwo?.(passOf(window), next);
     if (pair) pairs.push(pair);
   }
-  return [0, 1].map((i) =>
-    joinWindows(
-      pairs.flatMap((pair) => pair[i] ?? []),
-      windows,
-      shape,
-      clip,
-    ),
-  );
+  return [0, 1].map((i) => {
+    const parts = pairs.flatMap((pair) => pair[i] ?? []);
+    const halves = {
+      cond: parts.map(({ cond }) => cond),
+      uncond: parts.flatMap(({ uncond }) => (uncond ? [uncond] : [])),
+    };
+    return joinWindows(halves, windows, shape, clip);
+  });
+}
+
+/** What a window's frames are predicted from. */
+function windowPasses(all: Float32Array, shape: LatentShape, timestep: number) {
+  return (window: FrameWindow): WindowPass => {
+    const sample = isWholeClip(shape, window) ? all : gatherFrames(all, shape, window);
+    return { sample, shape, window, timestep };
+  };
 }
 
 /** The next step's sample, scaled for the model, as `base + slope · output`: what the sampler's table says. */
@@ -123,20 +134,22 @@ function scaledLatents(latents: Float32Array, { scheduler }: ResolvedClip, step:
   return scale === 1 ? latents : scaled(latents, scale);
 }
 
+/** Predictions of all windows, by window. */
+interface Halves {
+  cond: Float32Array[];
+  /** Empty without guidance. */
+  uncond: Float32Array[];
+}
+
 function joinWindows(
-  parts: readonly Prediction[],
+  { cond, uncond }: Halves,
   windows: readonly FrameWindow[],
   shape: LatentShape,
   { guidanceScale, guidanceRescale }: ResolvedClip,
 ): Float32Array {
-  const cond = merge(
-    parts.map((part) => part.cond),
-    windows,
-    shape,
-  );
-  const unconds = parts.flatMap(({ uncond }) => (uncond ? [uncond] : []));
-  if (unconds.length === 0) return cond;
-  return guide(merge(unconds, windows, shape), cond, guidanceScale, guidanceRescale);
+  const merged = merge(cond, windows, shape);
+  if (uncond.length === 0) return merged;
+  return guide(merge(uncond, windows, shape), merged, guidanceScale, guidanceRescale);
 }
 
 function merge(

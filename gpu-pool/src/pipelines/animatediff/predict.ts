@@ -1,6 +1,5 @@
 import { joinAdapters, type WeightedAdapter } from "../../lora/index.ts";
 import type { Feeds } from "../../onnx/session.ts";
-import { breathe } from "./breathe.ts";
 import { contextAt, type EncodedPrompts } from "./encode.ts";
 import { blendMixes, focusMixes, type Mix } from "./focus-mixes.ts";
 import type { LatentShape } from "./latents.ts";
@@ -26,33 +25,26 @@ export interface CharacterAdapter extends WeightedAdapter {
   name: string;
 }
 
+/** What is predicted at a time: the frames of a window at one timestep. */
+export interface WindowPass {
+  /** [channels, window frames, height, width], scaled for the model. */
+  sample: Float32Array;
+  shape: LatentShape;
+  window: FrameWindow;
+  timestep: number;
+}
+
 /** Predicts the noise of a clip's windows. */
 export interface Predictor {
-  /** @param sample [channels, window frames, height, width], scaled for the model */
-  predict(
-    sample: Float32Array,
-    shape: LatentShape,
-    window: FrameWindow,
-    timestep: number,
-    guided: boolean,
-  ): Promise<Prediction>;
+  predict(pass: WindowPass, guided: boolean): Promise<Prediction>;
+  /** One half of a guided prediction. */
+  predictPart(pass: WindowPass, part: SharedPass["part"]): Promise<Float32Array>;
+  /** Has a partner begin a half; undefined when there is nobody to do it. */
+  begin(pass: WindowPass, part: SharedPass["part"]): Promise<Float32Array> | undefined;
   /** Whether two steps can be predicted in one run, the second with the deep features of the first. */
   readonly predictsTwo?: boolean;
   /** @param next of the frames of the window; `mix` weighs what is predicted for both batch rows */
-  predictTwo?(
-    sample: Float32Array,
-    shape: LatentShape,
-    window: FrameWindow,
-    timestep: number,
-    next: NextSteps,
-  ): Promise<[Prediction, Prediction]>;
-  /** Has a partner begin a prediction without guidance; undefined when there is nobody to do it. */
-  begin?(
-    sample: Float32Array,
-    shape: LatentShape,
-    window: FrameWindow,
-    timestep: number,
-  ): Promise<Float32Array> | undefined;
+  predictTwo?(pass: WindowPass, next: NextSteps): Promise<[Prediction, Prediction]>;
 }
 
 /** The second of two steps; without guidance there is no `uncond`. */
@@ -98,21 +90,20 @@ export class WindowPredictor implements Predictor {
     this.#options = options;
   }
 
-  async predict(
-    sample: Float32Array,
-    shape: LatentShape,
-    window: FrameWindow,
-    timestep: number,
-    guided: boolean,
-  ): Promise<Prediction> {
-    const pass = (...parts: SharedPass["part"][]) => this.#pass(parts, sample, shape, window, timestep);
-    if (!guided) return { cond: await pass("cond"), uncond: undefined };
-    if (!this.#options.memory.halves) return apart(await pass("uncond", "cond"));
-    // The partner is asked before the pass here, which blocks the event loop until it is done.
-    const theirs = this.#ask("uncond", sample, shape, window, timestep);
-    if (theirs) await breathe();
-    const cond = await pass("cond");
-    return { cond, uncond: (await theirs?.catch(() => undefined)) ?? (await pass("uncond")) };
+  async predict(pass: WindowPass, guided: boolean): Promise<Prediction> {
+    if (!guided) return { cond: await this.predictPart(pass, "cond"), uncond: undefined };
+    if (!this.#options.memory.halves) return apart(await this.#pass(["uncond", "cond"], pass));
+    return { cond: await this.predictPart(pass, "cond"), uncond: await this.predictPart(pass, "uncond") };
+  }
+
+  predictPart(pass: WindowPass, part: SharedPass["part"]): Promise<Float32Array> {
+    return this.#pass([part], pass);
+  }
+
+  begin({ sample, shape, window, timestep }: WindowPass, part: SharedPass["part"]) {
+    const { partner, region } = this.#options;
+    const { height, width } = shape;
+    return partner?.ask({ region, part, window, timestep, height, width, sample });
   }
 
   /** The second step's sample follows from both halves of the first one's guidance, so they must be in one pass. */
@@ -121,20 +112,12 @@ export class WindowPredictor implements Predictor {
   }
 
   async predictTwo(
-    sample: Float32Array,
-    shape: LatentShape,
-    window: FrameWindow,
-    timestep: number,
+    asked: WindowPass,
     { timestep: later, base, mix }: NextSteps,
   ): Promise<[Prediction, Prediction]> {
     const guided = mix.uncond !== undefined;
-    const { pass, mixes } = this.#input(
-      guided ? ["uncond", "cond"] : ["cond"],
-      sample,
-      shape,
-      window,
-      timestep,
-    );
+    const { pass, mixes } = this.#input(guided ? ["uncond", "cond"] : ["cond"], asked);
+    const { shape } = asked;
     const next = { timestep: later, base, mix: [...(guided ? [mix.uncond ?? 0] : []), mix.cond] };
     const outputs: [Float32Array, Float32Array][] = [];
     for (const { weights } of mixes)
@@ -148,48 +131,18 @@ export class WindowPredictor implements Predictor {
     return [first, second];
   }
 
-  begin(sample: Float32Array, shape: LatentShape, window: FrameWindow, timestep: number) {
-    return this.#ask("cond", sample, shape, window, timestep);
-  }
-
-  /** One pass as another copy of the models asks for it. */
-  assist({ part, sample, window, timestep, ...size }: SharedPass, shape: LatentShape): Promise<Float32Array> {
-    return this.#pass([part], sample, { ...shape, height: size.height, width: size.width }, window, timestep);
-  }
-
-  #ask(
-    part: SharedPass["part"],
-    sample: Float32Array,
-    shape: LatentShape,
-    window: FrameWindow,
-    timestep: number,
-  ) {
-    const { partner, region } = this.#options;
-    const { height, width } = shape;
-    return partner?.ask({ region, part, window, timestep, height, width, sample });
-  }
-
-  async #pass(
-    parts: readonly SharedPass["part"][],
-    sample: Float32Array,
-    shape: LatentShape,
-    window: FrameWindow,
-    timestep: number,
-  ): Promise<Float32Array> {
-    const { pass, mixes } = this.#input(parts, sample, shape, window, timestep);
+  async #pass(parts: readonly SharedPass["part"][], asked: WindowPass): Promise<Float32Array> {
+    const { pass, mixes } = this.#input(parts, asked);
     const outputs: Float32Array[] = [];
     for (const { weights } of mixes)
       outputs.push(await this.#unet.predict({ ...pass, lora: this.#lora(weights) }));
-    return blendMixes(outputs, mixes, shape.height * shape.width);
+    return blendMixes(outputs, mixes, asked.shape.height * asked.shape.width);
   }
 
   /** What the UNet gets for a pass, and the mixes of LoRA weights that it is run with. */
   #input(
     parts: readonly SharedPass["part"][],
-    sample: Float32Array,
-    shape: LatentShape,
-    window: FrameWindow,
-    timestep: number,
+    { sample, shape, window, timestep }: WindowPass,
   ): { pass: Omit<UnetInput, "lora">; mixes: Mix[] } {
     const { positive, negative } = this.#prompts;
     const travels = positive.length > 1;

@@ -1,7 +1,6 @@
 import type { ChosenCharacter } from "./characters.ts";
-import type { LatentShape } from "./latents.ts";
-import type { CharacterAdapter, Prediction, Predictor } from "./predict.ts";
-import type { FrameWindow } from "./windows.ts";
+import type { CharacterAdapter, Prediction, Predictor, WindowPass } from "./predict.ts";
+import type { SharedPass } from "./types.ts";
 
 /** Share of a region's width over which it fades into its neighbour, on each side of the border. */
 const FADE = 0.25;
@@ -17,23 +16,29 @@ export class RegionalPredictor implements Predictor {
     this.#predictors = predictors;
   }
 
-  async predict(
-    sample: Float32Array,
-    shape: LatentShape,
-    window: FrameWindow,
-    timestep: number,
-    guided: boolean,
-  ): Promise<Prediction> {
-    const masks = regionMasks(shape.width, this.#predictors.length);
-    const cond = new Float32Array(sample.length);
-    const uncond = guided ? new Float32Array(sample.length) : undefined;
-    for (const [i, predictor] of this.#predictors.entries()) {
-      const part = await predictor.predict(sample, shape, window, timestep, guided);
-      const mask = masks[i] ?? [];
-      addMasked(cond, part.cond, mask);
-      if (uncond && part.uncond) addMasked(uncond, part.uncond, mask);
-    }
-    return { cond, uncond };
+  async predict(pass: WindowPass, guided: boolean): Promise<Prediction> {
+    const parts: Prediction[] = [];
+    for (const predictor of this.#predictors) parts.push(await predictor.predict(pass, guided));
+    const unconds = parts.flatMap(({ uncond }) => (uncond ? [uncond] : []));
+    return {
+      cond: joinRegions(
+        parts.map(({ cond }) => cond),
+        pass.shape.width,
+      ),
+      uncond: guided ? joinRegions(unconds, pass.shape.width) : undefined,
+    };
+  }
+
+  async predictPart(pass: WindowPass, part: SharedPass["part"]): Promise<Float32Array> {
+    const parts: Float32Array[] = [];
+    for (const predictor of this.#predictors) parts.push(await predictor.predictPart(pass, part));
+    return joinRegions(parts, pass.shape.width);
+  }
+
+  begin(pass: WindowPass, part: SharedPass["part"]): Promise<Float32Array> | undefined {
+    const begun = this.#predictors.flatMap((predictor) => predictor.begin(pass, part) ?? []);
+    if (begun.length < this.#predictors.length) return undefined;
+    return Promise.all(begun).then((parts) => joinRegions(parts, pass.shape.width));
   }
 }
 
@@ -58,7 +63,14 @@ export function regionMasks(width: number, count: number): number[][] {
   );
 }
 
-function addMasked(sum: Float32Array, part: Float32Array, mask: readonly number[]): void {
-  for (let i = 0; i < sum.length; i++)
-    sum[i] = (sum[i] as number) + (mask[i % mask.length] ?? 0) * (part[i] as number);
+/** Each region's own part of the picture. */
+function joinRegions(parts: readonly Float32Array[], width: number): Float32Array {
+  const masks = regionMasks(width, parts.length);
+  const sum = new Float32Array(parts[0]?.length ?? 0);
+  for (const [region, part] of parts.entries()) {
+    const mask = masks[region] ?? [];
+    for (let i = 0; i < sum.length; i++)
+      sum[i] = (sum[i] as number) + (mask[i % mask.length] ?? 0) * (part[i] as number);
+  }
+  return sum;
 }

@@ -194,10 +194,10 @@ export class Run {
   async assistant(): Promise<ClipAssistant> {
     const regions = this.#regions(await this.encode(), undefined);
     return {
-      predict: (pass) => {
-        const predictor = regions[pass.region];
-        if (!predictor) throw new RangeError(`region ${pass.region} of ${regions.length}`);
-        return predictor.assist(pass, this.#shape);
+      predict: ({ region, part, height, width, ...pass }) => {
+        const predictor = regions[region];
+        if (!predictor) throw new RangeError(`region ${region} of ${regions.length}`);
+        return predictor.predictPart({ ...pass, shape: { ...this.#shape, height, width } }, part);
       },
     };
   }

@@ -1,0 +1,44 @@
+import type { Predictor, WindowPass } from "./predict.ts";
+
+/**
+ * What a partner does of one step: a half of each window with guidance, every second window without. It is asked for
+ * one more than it can have done by then: a pass here blocks the event loop, and it should not wait for that.
+ */
+export class PartnerShare {
+  readonly part: "cond" | "uncond";
+  readonly #predictor: Predictor;
+  readonly #passes: readonly (() => WindowPass)[];
+  /** Windows that it was not asked for yet. */
+  readonly #left: number[];
+  readonly #begun = new Map<number, Promise<Float32Array | undefined>>();
+
+  constructor(predictor: Predictor, passes: readonly (() => WindowPass)[], guided: boolean) {
+    this.#predictor = predictor;
+    this.#passes = passes;
+    this.part = guided ? "uncond" : "cond";
+    this.#left = [...passes.keys()].filter((window) => guided || window % 2 === 1);
+    this.ask();
+  }
+
+  /** Asks for its next window, where there is one, and a partner. Called before every pass here. */
+  ask(): void {
+    const window = this.#left.shift();
+    const pass = window === undefined ? undefined : this.#passes[window];
+    if (window === undefined || !pass) return;
+    const answer = this.#predictor.begin(pass(), this.part);
+    if (answer)
+      this.#begun.set(
+        window,
+        answer.catch(() => undefined),
+      );
+  }
+
+  takes(window: number): boolean {
+    return this.#begun.has(window);
+  }
+
+  /** What it has done, by window; undefined where it was lost over it. */
+  answers(): Iterable<[number, Promise<Float32Array | undefined>]> {
+    return this.#begun;
+  }
+}
