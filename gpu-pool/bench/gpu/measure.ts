@@ -2,7 +2,13 @@ import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { OnnxModel } from "../../src/graphs/builder/index.ts";
-import { createSession, type Feeds, floatOutput, type Session } from "../../src/onnx/session.ts";
+import {
+  createSession,
+  type Feeds,
+  floatOutput,
+  type Session,
+  type SessionOptions,
+} from "../../src/onnx/session.ts";
 
 /** One JSON line per figure: what `torch_sdxl.py` and `full_size.py` print too. */
 export function say(figures: Record<string, unknown>): void {
@@ -71,12 +77,12 @@ export async function open(
   provider: "cuda" | "cpu",
   cacheDir: string,
   build: () => OnnxModel,
-  profilePrefix?: string,
+  options: Pick<SessionOptions, "profilePrefix" | "memoryPattern"> = {},
 ): Promise<Opened> {
   const start = performance.now();
   const model = build();
   const built = performance.now();
-  const session = await createSession(model, cacheDir, { provider, profilePrefix });
+  const session = await createSession(model, cacheDir, { provider, ...options });
   return {
     session,
     buildMs: Math.round(built - start),

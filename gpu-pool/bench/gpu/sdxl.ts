@@ -133,7 +133,8 @@ async function unet() {
         targets = built.loraTargets;
         return built;
       },
-      profilePrefix,
+      // As the pipeline's small mode.
+      { profilePrefix, memoryPattern: !reserve },
     );
     return { ...opened, plan, targets };
   };

@@ -21,6 +21,8 @@ export interface SessionOptions {
   readonly config?: Readonly<Record<string, string>>;
   readonly graphOptimizationLevel?: "disabled" | "basic" | "extended" | "layout" | "all";
   readonly memoryPattern?: boolean;
+  /** After every run, the arena gives the GPU what that has left unused; for what runs rarely. Needs the own operators. */
+  readonly givesBack?: boolean;
   /** The most elements of a tensor; default: what the CUDA provider's kernels can index, any number on the CPU. */
   readonly maxElements?: number;
 }
@@ -74,10 +76,16 @@ export class Session {
   readonly #tensors = new WeakMap<TensorValue, { name: string; tensor: Tensor }>();
   readonly #model: OnnxModel;
   readonly #maxElements: number;
+  readonly #givesBack: boolean;
 
-  constructor(session: InferenceSession, model: OnnxModel, maxElements = Number.POSITIVE_INFINITY) {
+  constructor(
+    session: InferenceSession,
+    model: OnnxModel,
+    { maxElements = Number.POSITIVE_INFINITY, givesBack = false }: SessionOptions = {},
+  ) {
     this.#model = model;
     this.#maxElements = maxElements;
+    this.#givesBack = givesBack;
     this.#session = session;
     this.inputs = model.inputs;
     this.outputs = model.outputs;
@@ -96,7 +104,7 @@ export class Session {
     }
     for (const { name } of this.inputs) if (!tensors[name]) throw new Error(`input "${name}" is missing`);
     if (Number.isFinite(this.#maxElements)) this.#checkSizes(feeds);
-    const results = await this.#session.run(tensors);
+    const results = await this.#runAndGiveBack(tensors);
     const outputs: Outputs = {};
     for (const [name, tensor] of Object.entries(results)) {
       outputs[name] = {
@@ -106,6 +114,16 @@ export class Session {
       };
     }
     return outputs;
+  }
+
+  async #runAndGiveBack(tensors: Record<string, Tensor>): Promise<InferenceSession.OnnxValueMapType> {
+    const native = this.#givesBack ? loadNativeOps() : undefined;
+    native?.giveBack(true);
+    try {
+      return await this.#session.run(tensors);
+    } finally {
+      native?.giveBack(false);
+    }
   }
 
   /** Refuses sizes at which a tensor inside the graph outgrows the provider's kernels. */
@@ -198,6 +216,6 @@ export async function createSession(
     ...(options.profilePrefix ? { enableProfiling: true, profileFilePrefix: options.profilePrefix } : {}),
     extra: { ...CONFIG, ...options.config },
   });
-  const most = options.provider === "cuda" ? MAX_CUDA_ELEMENTS : undefined;
-  return new Session(session, model, options.maxElements ?? most);
+  const maxElements = options.maxElements ?? (options.provider === "cuda" ? MAX_CUDA_ELEMENTS : undefined);
+  return new Session(session, model, { ...options, maxElements });
 }

@@ -26,7 +26,13 @@ export function sessionOptions({ device, threads, smallMemory, deterministic }: 
     // The default search takes what was fastest this time.
     ...(deterministic ? { cudnn_conv_algo_search: "HEURISTIC" } : {}),
   };
-  return { provider: device, intraOpThreads: threads || undefined, cudaOptions };
+  return {
+    provider: device,
+    intraOpThreads: threads || undefined,
+    cudaOptions,
+    // A planned run would take one more piece of memory, as large as all that the first run had.
+    memoryPattern: !smallMemory,
+  };
 }
 
 /** The bit-stable group norm of stock operators is built for one size; the own operator takes any. */

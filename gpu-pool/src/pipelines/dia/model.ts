@@ -170,7 +170,8 @@ export async function loadDacModel(
       weights.has(`encoder.${name}`),
     ),
     encoder: () => {
-      encoder ??= createSession(buildDacEncoder(config, weights, { kernels }), options.cacheDir, session);
+      const model = () => buildDacEncoder(config, weights, { kernels });
+      encoder ??= createSession(model(), options.cacheDir, { ...session, givesBack: true });
       return encoder;
     },
     release: async () => {
