@@ -48,6 +48,7 @@ export interface StepResult {
  * @param output guided model output, same length as `sample`
  * @param previousX0 the `x0` of the step before; absent on the first
  * @param noise standard normal values; needed where {@link needsNoise} says so
+ * @param into arrays to write to, none of those that are read
  */
 export function schedulerStep(
   scheduler: Scheduler,
@@ -56,22 +57,30 @@ export function schedulerStep(
   output: Float32Array,
   previousX0?: Float32Array,
   noise?: Float32Array,
+  into?: StepResult,
 ): StepResult {
   const k = coefficients(scheduler, index);
   if (k.noise !== 0 && !noise) throw new Error(`${scheduler.name}: step ${index} needs noise`);
   if (k.previousX0 !== 0 && !previousX0)
     throw new Error(`${scheduler.name}: step ${index} needs the x0 before it`);
-  const next = new Float32Array(sample.length);
-  const x0 = new Float32Array(sample.length);
+  const { sample: next, x0 } = into ?? {
+    sample: new Float32Array(sample.length),
+    x0: new Float32Array(sample.length),
+  };
   const { clip } = scheduler;
+  // Out of the loop, which has millions of turns in each step.
+  const { x0Sample, x0Output } = k;
+  const clips = clip !== Number.POSITIVE_INFINITY;
+  const before = k.previousX0 === 0 ? undefined : previousX0;
+  const fresh = k.noise === 0 ? undefined : noise;
   for (let i = 0; i < sample.length; i++) {
     const x = sample[i] as number;
     const out = output[i] as number;
-    const guess = Math.fround(k.x0Sample * x + k.x0Output * out);
-    const clean = Math.min(clip, Math.max(-clip, guess));
+    const guess = Math.fround(x0Sample * x + x0Output * out);
+    const clean = clips ? Math.min(clip, Math.max(-clip, guess)) : guess;
     let value = k.sample * x + k.output * out + k.x0 * clean;
-    if (previousX0 && k.previousX0 !== 0) value += k.previousX0 * (previousX0[i] as number);
-    if (noise && k.noise !== 0) value += k.noise * (noise[i] as number);
+    if (before) value += k.previousX0 * (before[i] as number);
+    if (fresh) value += k.noise * (fresh[i] as number);
     x0[i] = clean;
     next[i] = value;
   }

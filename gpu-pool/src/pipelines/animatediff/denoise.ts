@@ -1,5 +1,6 @@
 import { Mt19937 } from "../../random/index.ts";
-import { needsNoise, schedulerStep } from "../../schedulers/index.ts";
+import { needsNoise, type StepResult, schedulerStep } from "../../schedulers/index.ts";
+import { Buffers } from "./buffers.ts";
 import type { DenoiseState } from "./checkpoint.ts";
 import type { LatentShape } from "./latents.ts";
 import { isOutOfMemory } from "./memory.ts";
@@ -36,20 +37,25 @@ export async function denoise(
   const { scheduler } = clip;
   const random = Mt19937.restore(state.random);
   const steps = scheduler.timesteps.length;
+  const buffers = new Buffers();
   let current = state;
+  /** What the step before the last one has made, which nobody reads any more. */
+  let spare: StepResult | undefined;
   while (current.step < steps) {
     const start = performance.now();
     const noiseOf = (step: number) =>
       needsNoise(scheduler, step) ? random.randn(current.latents.length) : undefined;
     const first = noiseOf(current.step);
     const outputs = await persistently(hooks, () =>
-      predictSteps({ clip, shape, predictor, state: current, noise: first, hooks }),
+      predictSteps({ clip, shape, predictor, state: current, noise: first, hooks, buffers }),
     );
     const seconds = (performance.now() - start) / 1000 / outputs.length;
     for (const [i, output] of outputs.entries()) {
       const { step, latents, previousX0 } = current;
       const noise = i === 0 ? first : noiseOf(step);
-      const { sample, x0 } = schedulerStep(scheduler, step, latents, output, previousX0, noise);
+      const { sample, x0 } = schedulerStep(scheduler, step, latents, output, previousX0, noise, spare);
+      // The first state is the caller's.
+      spare = current === state || !previousX0 ? undefined : { sample: latents, x0: previousX0 };
       current = { ...current, step: step + 1, latents: sample, previousX0: x0, random: random.save() };
       await hooks.onStep(current, x0, seconds, i === outputs.length - 1);
     }

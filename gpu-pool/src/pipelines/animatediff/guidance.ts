@@ -4,21 +4,22 @@ import type { ResolvedClip } from "./settings.ts";
 /**
  * Classifier-free guidance in float32: `n = u + g·(c − u)`.
  * @param rescale φ of arXiv 2305.08891, section 3.4: `φ·n·std(c)/std(n) + (1 − φ)·n`; 0 leaves n alone
+ * @param guided where to; may be `uncond`
  */
 export function guide(
   uncond: Float32Array,
   cond: Float32Array,
   scale: number,
   rescale: number,
+  guided: Float32Array = new Float32Array(cond.length),
 ): Float32Array {
-  const guided = new Float32Array(cond.length);
   for (let i = 0; i < guided.length; i++) {
     const u = uncond[i] as number;
     guided[i] = u + scale * ((cond[i] as number) - u);
   }
   if (rescale === 0) return guided;
   const factor = rescale * (standardDeviation(cond) / standardDeviation(guided)) + (1 - rescale);
-  return scaled(guided, factor);
+  return scaled(guided, factor, guided);
 }
 
 /** Unbiased, as `torch.std`. */

@@ -10,9 +10,15 @@ export function latentCount({ channels, frames, height, width }: LatentShape): n
   return channels * frames * height * width;
 }
 
-/** Every value times a factor. A loop, as are the others here: `map` takes ten times as long on millions of values. */
-export function scaled(values: Float32Array, factor: number): Float32Array {
-  const out = new Float32Array(values.length);
+/**
+ * Every value times a factor. A loop, as are the others here: `map` takes ten times as long on millions of values.
+ * @param out where to; may be `values`
+ */
+export function scaled(
+  values: Float32Array,
+  factor: number,
+  out: Float32Array = new Float32Array(values.length),
+): Float32Array {
   for (let i = 0; i < out.length; i++) out[i] = (values[i] as number) * factor;
   return out;
 }
@@ -22,14 +28,14 @@ export function isWholeClip({ frames }: LatentShape, indices: readonly number[])
   return indices.length === frames && indices.every((frame, i) => frame === i);
 }
 
-/** The chosen frames, `[channels, indices.length, height, width]`. */
+/** The chosen frames, `[channels, indices.length, height, width]`. @param out where to, if they have a place */
 export function gatherFrames(
   latents: Float32Array,
   shape: LatentShape,
   indices: readonly number[],
+  out: Float32Array = new Float32Array(shape.channels * indices.length * shape.height * shape.width),
 ): Float32Array {
   const area = shape.height * shape.width;
-  const out = new Float32Array(shape.channels * indices.length * area);
   for (let channel = 0; channel < shape.channels; channel++)
     for (const [i, frame] of indices.entries()) {
       const from = (channel * shape.frames + frame) * area;
@@ -53,39 +59,5 @@ export function framesAsBatch(
       const to = (i * shape.channels + channel) * area;
       for (let pixel = 0; pixel < area; pixel++) out[to + pixel] = (latents[from + pixel] as number) * scale;
     }
-  return out;
-}
-
-/** Adds `weights[i] · part` of each window frame to `sum`, both in latent layout. */
-export function accumulate(
-  sum: Float32Array,
-  shape: LatentShape,
-  part: Float32Array,
-  indices: readonly number[],
-  weights: readonly number[],
-): void {
-  const area = shape.height * shape.width;
-  for (let channel = 0; channel < shape.channels; channel++)
-    for (const [i, frame] of indices.entries()) {
-      const to = (channel * shape.frames + frame) * area;
-      const from = (channel * indices.length + i) * area;
-      const weight = weights[i] ?? 0;
-      for (let pixel = 0; pixel < area; pixel++)
-        sum[to + pixel] = (sum[to + pixel] as number) + weight * (part[from + pixel] as number);
-    }
-}
-
-/** Divides every frame by its own divisor. */
-export function divideFrames(
-  latents: Float32Array,
-  shape: LatentShape,
-  divisors: readonly number[],
-): Float32Array {
-  const area = shape.height * shape.width;
-  const out = new Float32Array(latents.length);
-  for (let start = 0; start < out.length; start += area) {
-    const divisor = divisors[(start / area) % shape.frames] ?? 1;
-    for (let i = start; i < start + area; i++) out[i] = (latents[i] as number) / divisor;
-  }
   return out;
 }

@@ -16,24 +16,28 @@ export class PartnerShare {
     this.#predictor = predictor;
     this.#passes = passes;
     this.part = guided ? "uncond" : "cond";
-    this.#left = [...passes.keys()].filter((window) => guided || window % 2 === 1);
+    const theirs = predictor.shared ? [...passes.keys()] : [];
+    this.#left = theirs.filter((window) => guided || window % 2 === 1);
     this.ask();
   }
 
   /** Asks for its next window, where there is one, and a partner. Called before every pass here. */
   ask(): void {
-    const window = this.#left.shift();
+    const [window] = this.#left;
     const pass = window === undefined ? undefined : this.#passes[window];
-    if (window === undefined || !pass) return;
-    const answer = this.#predictor.begin(pass(), this.part);
-    if (answer)
-      this.#begun.set(
-        window,
-        answer.catch(() => undefined),
-      );
+    const answer = pass && this.#predictor.begin(pass(), this.part);
+    if (window === undefined || !answer) return;
+    this.#left.shift();
+    this.#begun.set(
+      window,
+      answer.catch(() => undefined),
+    );
   }
 
+  /** Whether the partner does its part of a window. If it was not asked by now, it will not be. */
   takes(window: number): boolean {
+    const [next] = this.#left;
+    if (next === window) this.#left.shift();
     return this.#begun.has(window);
   }
 

@@ -1,12 +1,14 @@
 import { breathe } from "./breathe.ts";
+import type { Buffers } from "./buffers.ts";
 import type { DenoiseState } from "./checkpoint.ts";
 import type { DenoiseHooks } from "./denoise.ts";
 import { guide, isGuided } from "./guidance.ts";
-import { accumulate, divideFrames, gatherFrames, isWholeClip, type LatentShape, scaled } from "./latents.ts";
+import { gatherFrames, isWholeClip, type LatentShape, scaled } from "./latents.ts";
+import { mergeWindows } from "./merge-windows.ts";
 import { PartnerShare } from "./partner-share.ts";
 import type { NextSteps, Prediction, Predictor, WindowPass } from "./predict.ts";
 import type { ResolvedClip } from "./settings.ts";
-import { contextWindows, type FrameWindow, pyramidWeights } from "./windows.ts";
+import { contextWindows, type FrameWindow } from "./windows.ts";
 
 export interface StepsToPredict {
   clip: ResolvedClip;
@@ -16,6 +18,8 @@ export interface StepsToPredict {
   /** Noise that the sampler adds in this step. */
   noise: Float32Array | undefined;
   hooks: Pick<DenoiseHooks, "check">;
+  /** Of the run that the steps belong to. */
+  buffers: Buffers;
 }
 
 /**
@@ -38,10 +42,10 @@ function isGuidedAt({ scheduler, guidanceScale, quality }: ResolvedClip, step: n
 }
 
 async function predictOne(steps: StepsToPredict, guided: boolean): Promise<Float32Array> {
-  const { clip, shape, predictor, state, hooks } = steps;
-  const { step, latents } = state;
+  const { clip, predictor, state, hooks } = steps;
+  const { step } = state;
   const windows = contextWindows(clip.windows, step);
-  const passOf = windowPasses(scaledLatents(latents, clip, step), shape, clip.scheduler.timesteps[step] ?? 0);
+  const passOf = windowPasses(steps);
   const done: Halves = { cond: [], uncond: [] };
   const help = new PartnerShare(
     predictor,
@@ -55,9 +59,10 @@ async function predictOne(steps: StepsToPredict, guided: boolean): Promise<Float
     return work();
   };
   for (const [i, window] of windows.entries()) {
-    if (help.takes(i) && !guided) continue;
+    if (!guided && help.takes(i)) continue;
     help.ask();
-    const { cond, uncond } = await here(() => predictor.predict(passOf(window), guided && !help.takes(i)));
+    const both = guided && !help.takes(i);
+    const { cond, uncond } = await here(() => predictor.predict(passOf(window), both));
     done.cond[i] = cond;
     if (uncond) done.uncond[i] = uncond;
   }
@@ -65,7 +70,7 @@ async function predictOne(steps: StepsToPredict, guided: boolean): Promise<Float
     const again = () => here(() => predictor.predictPart(passOf(windows[i] ?? []), help.part));
     done[help.part][i] = (await answer) ?? (await again());
   }
-  return joinWindows(done, windows, shape, clip);
+  return joinWindows(steps, done, windows, "first");
 }
 
 /**
@@ -74,10 +79,10 @@ async function predictOne(steps: StepsToPredict, guided: boolean): Promise<Float
  */
 async function predictTwo(steps: StepsToPredict, guided: boolean): Promise<Float32Array[]> {
   const { clip, shape, predictor, state, hooks } = steps;
-  const { step, latents } = state;
+  const { step } = state;
   const { timesteps } = clip.scheduler;
   const windows = contextWindows(clip.windows, step);
-  const passOf = windowPasses(scaledLatents(latents, clip, step), shape, timesteps[step] ?? 0);
+  const passOf = windowPasses(steps);
   const { base, slope } = affineStep(steps);
   const scale = clip.guidanceScale;
   const mix = guided
@@ -95,20 +100,26 @@ async function predictTwo(steps: StepsToPredict, guided: boolean): Promise<Float
     const pair = await predictor.predictTwo?.(passOf(window), next);
     if (pair) pairs.push(pair);
   }
-  return [0, 1].map((i) => {
+  return (["first", "second"] as const).map((which, i) => {
     const parts = pairs.flatMap((pair) => pair[i] ?? []);
     const halves = {
       cond: parts.map(({ cond }) => cond),
       uncond: parts.flatMap(({ uncond }) => (uncond ? [uncond] : [])),
     };
-    return joinWindows(halves, windows, shape, clip);
+    return joinWindows(steps, halves, windows, which);
   });
 }
 
-/** What a window's frames are predicted from. */
-function windowPasses(all: Float32Array, shape: LatentShape, timestep: number) {
+/** What a window's frames are predicted from; that of the window before is gone then. */
+function windowPasses({ clip, shape, state: { step, latents }, buffers }: StepsToPredict) {
+  const scale = clip.scheduler.inputScales[step] ?? 1;
+  const timestep = clip.scheduler.timesteps[step] ?? 0;
+  const all = scale === 1 ? latents : scaled(latents, scale, buffers.take("scaled", latents.length));
+  const framePixels = shape.channels * shape.height * shape.width;
   return (window: FrameWindow): WindowPass => {
-    const sample = isWholeClip(shape, window) ? all : gatherFrames(all, shape, window);
+    const sample = isWholeClip(shape, window)
+      ? all
+      : gatherFrames(all, shape, window, buffers.take("window", window.length * framePixels));
     return { sample, shape, window, timestep };
   };
 }
@@ -129,11 +140,6 @@ function affineStep({ clip, state, noise }: StepsToPredict): { base: Float32Arra
   return { base, slope: inputScale * (k.output + k.x0 * k.x0Output) };
 }
 
-function scaledLatents(latents: Float32Array, { scheduler }: ResolvedClip, step: number): Float32Array {
-  const scale = scheduler.inputScales[step] ?? 1;
-  return scale === 1 ? latents : scaled(latents, scale);
-}
-
 /** Predictions of all windows, by window. */
 interface Halves {
   cond: Float32Array[];
@@ -142,30 +148,15 @@ interface Halves {
 }
 
 function joinWindows(
+  { shape, clip, buffers }: StepsToPredict,
   { cond, uncond }: Halves,
   windows: readonly FrameWindow[],
-  shape: LatentShape,
-  { guidanceScale, guidanceRescale }: ResolvedClip,
+  which: "first" | "second",
 ): Float32Array {
-  const merged = merge(cond, windows, shape);
+  const merge = (parts: readonly Float32Array[], half: keyof Halves) =>
+    mergeWindows(parts, windows, shape, (length) => buffers.take(`${which} ${half}`, length));
+  const merged = merge(cond, "cond");
   if (uncond.length === 0) return merged;
-  return guide(merge(uncond, windows, shape), merged, guidanceScale, guidanceRescale);
-}
-
-function merge(
-  parts: readonly Float32Array[],
-  windows: readonly (readonly number[])[],
-  shape: LatentShape,
-): Float32Array {
-  const first = parts[0];
-  if (first && parts.length === 1 && isWholeClip(shape, windows[0] ?? [])) return first;
-  const sum = new Float32Array(shape.channels * shape.frames * shape.height * shape.width);
-  const divisors = new Array<number>(shape.frames).fill(0);
-  for (const [i, part] of parts.entries()) {
-    const window = windows[i] ?? [];
-    const weights = pyramidWeights(window.length);
-    accumulate(sum, shape, part, window, weights);
-    for (const [k, frame] of window.entries()) divisors[frame] = (divisors[frame] ?? 0) + (weights[k] ?? 0);
-  }
-  return divideFrames(sum, shape, divisors);
+  const unguided = merge(uncond, "uncond");
+  return guide(unguided, merged, clip.guidanceScale, clip.guidanceRescale, unguided);
 }

@@ -35,6 +35,10 @@ export class RegionalPredictor implements Predictor {
     return joinRegions(parts, pass.shape.width);
   }
 
+  get shared(): boolean {
+    return this.#predictors.every(({ shared }) => shared);
+  }
+
   begin(pass: WindowPass, part: SharedPass["part"]): Promise<Float32Array> | undefined {
     const begun = this.#predictors.flatMap((predictor) => predictor.begin(pass, part) ?? []);
     if (begun.length < this.#predictors.length) return undefined;
