@@ -75,7 +75,7 @@ OrtStatus* launched() {
 struct Kernel {
   const OrtCustomOp* op;
   float epsilon = 1e-5f;
-  int64_t groups = 32, silu = 0, heads = 1, frames_in = 0, frames_out = 0, clip = 0;
+  int64_t groups = 32, silu = 0, heads = 1, frames_in = 0, frames_out = 0, clip = 0, columns_before = 0, rows_before = 0;
 };
 
 /// An operator: how many of the inputs must be there, types, and what it does.
@@ -99,6 +99,8 @@ void* create(const OrtCustomOp* op, const OrtApi*, const OrtKernelInfo* info) {
   ort_int_attribute(api, info, "frames_in", &k->frames_in);
   ort_int_attribute(api, info, "frames_out", &k->frames_out);
   ort_int_attribute(api, info, "clip", &k->clip);
+  ort_int_attribute(api, info, "columns_before", &k->columns_before);
+  ort_int_attribute(api, info, "rows_before", &k->rows_before);
   return k;
 }
 

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "adapted-weight.cuh"
 #include "dac-op.cuh"
 #include "dia-op.cuh"
 #include "picture-ops.cuh"
@@ -12,7 +13,7 @@
 namespace {
 
 OrtDomain* domain = nullptr;
-Op ops[11];
+Op ops[12];
 
 OrtStatus* make_domain() {
   if (domain) return nullptr;
@@ -29,6 +30,7 @@ OrtStatus* make_domain() {
   dia::complete(ops[9]);
   ops[10] = make("SnakeTaps", dac::compute, dac::IN, 2, 1, dac::OUTPUTS, 1);
   dac::complete(ops[10]);
+  ops[11] = make("AdaptedWeight", adapted::compute, RESIDUAL_IN, 3, 3, GEGLU_OUT, 1);
   OrtDomain* made = nullptr;
   if (OrtStatus* status = ort_create_domain(api, DOMAIN_NAME, &made)) return status;
   for (const Op& op : ops)

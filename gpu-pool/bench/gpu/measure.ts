@@ -69,6 +69,7 @@ export function watchMemory(): { peak(): Promise<number | undefined> } {
 
 export interface Opened {
   readonly session: Session;
+  readonly model: OnnxModel;
   readonly buildMs: number;
   readonly createMs: number;
 }
@@ -77,7 +78,7 @@ export async function open(
   provider: "cuda" | "cpu",
   cacheDir: string,
   build: () => OnnxModel,
-  options: Pick<SessionOptions, "profilePrefix" | "memoryPattern"> = {},
+  options: SessionOptions = {},
 ): Promise<Opened> {
   const start = performance.now();
   const model = build();
@@ -85,6 +86,7 @@ export async function open(
   const session = await createSession(model, cacheDir, { provider, ...options });
   return {
     session,
+    model,
     buildMs: Math.round(built - start),
     createMs: Math.round(performance.now() - built),
   };

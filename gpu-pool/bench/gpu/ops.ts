@@ -5,6 +5,7 @@ import { parseArgs } from "node:util";
 import { type Dim, GraphBuilder, op, type Value } from "../../src/graphs/builder/index.ts";
 import {
   foldedUpsampleWeight,
+  nativeAdaptedWeight,
   nativeGatedLinear,
   nativeGatedSilu,
   nativeGeglu,
@@ -346,6 +347,7 @@ function cases(): Case[] {
         return [op.add(g, op.add(g, y, g.weight("bias")), s as Value)];
       },
     });
+    all.push(adaptedWeight(c, large ? 1280 : (side + 1) * 24, 32));
     if (c > (large ? 1280 : 320) || c < 64 || (large && side > 64)) continue;
     const out = [n, 2 * side, 2 * side, c];
     all.push({
@@ -371,7 +373,39 @@ function cases(): Case[] {
       ],
     });
   }
-  return all;
+  // Rows of no eights, as those of the first convolution; more ranks than a step; none.
+  return [...all, adaptedWeight(36, 320, 16), adaptedWeight(200, 70, 48), adaptedWeight(64, 64, 0)];
+}
+
+/** One layer of several whose matrices lie together: [out, width] with a LoRA. */
+function adaptedWeight(width: number, out: number, rank: number): Case {
+  const [columnsBefore, rowsBefore] = [24, 40];
+  const part = (g: GraphBuilder, x: Value, from: number, shape: number[]) =>
+    op.reshape(g, op.slice(g, op.reshape(g, x, [count(x.shape)]), 0, from, from + count(shape)), shape);
+  return {
+    name: `AdaptedWeight [${out},${width}] of rank ${rank}`,
+    weights: { "layer.weight": [out, width] },
+    inputs: [
+      [rank, columnsBefore + width + 8],
+      [rowsBefore + out + 3, rank],
+    ],
+    native: (g, [a, b]) => {
+      const matrices = { a: a as Value, b: b as Value, columnsBefore, rowsBefore };
+      return [nativeAdaptedWeight(g, g.weight("layer.weight"), matrices)];
+    },
+    plain: (g, [a, b]) => {
+      const weight = g.weight("layer.weight");
+      if (rank === 0) return [g.node("Identity", [weight])];
+      const left = part(g, b as Value, rank * rowsBefore, [out, rank]);
+      const right = part(g, a as Value, rank * columnsBefore, [rank, width]);
+      return [op.add(g, weight, op.matmul(g, left, right))];
+    },
+    stock: (g, [a, b]) => {
+      const left = part(g, b as Value, rank * rowsBefore, [out, rank]);
+      const right = part(g, a as Value, rank * columnsBefore, [rank, width]);
+      return [g.node("Gemm", [left, right, g.weight("layer.weight")], { shape: [out, width] })];
+    },
+  };
 }
 
 function enlarge(g: GraphBuilder, x: Value): Value {

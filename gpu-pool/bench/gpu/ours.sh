@@ -45,10 +45,10 @@ voice speed 60
 voice batch 60
 if [ $NATIVE = native ]; then section voice-times 60 env DIA_TIMES=1 ORT_ENABLE_CUDNN_FLASH_ATTENTION=0 "${VOICE[@]}" times; fi
 section voice-separate 60 env VOICE_CHOICES=separate ORT_ENABLE_CUDNN_FLASH_ATTENTION=0 "${VOICE[@]}" speed
-SAVE="arena_extend_strategy=kSameAsRequested;cudnn_conv_use_max_workspace=0"
-for f in "${FRAMES[@]}"; do sdxl "memory$f-small" 40 memory --frames "$f" --mode small --variants $NATIVE --cuda "$SAVE"; done
-sdxl "memory${FRAMES[0]}-small-powers" 40 memory --frames "${FRAMES[0]}" --mode small --variants $NATIVE
-for f in "${FRAMES[@]}"; do sdxl "memory$f" 40 memory --frames "$f" --mode normal --variants $NATIVE --cuda "$SAVE"; done
+for f in "${FRAMES[@]}"; do
+  sdxl "memory$f-small" 40 memory --frames "$f" --mode small --variants $NATIVE
+  sdxl "memory$f" 40 memory --frames "$f" --mode normal --variants $NATIVE
+done
 voice first-second 90
 # Stock operators, whose products are TF32.
 section voice-tf32 60 env -u VOICE_LIBRARY ORT_ENABLE_CUDNN_FLASH_ATTENTION=0 "${VOICE[@]}" codec first-second

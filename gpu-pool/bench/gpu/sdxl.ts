@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { buildVaeDecoder, buildVaeEncoder } from "../../src/graphs/autoencoder-kl.ts";
-import type { LoraTarget } from "../../src/graphs/builder/index.ts";
+import type { OnnxModel } from "../../src/graphs/builder/index.ts";
 import { buildClipText } from "../../src/graphs/clip-text.ts";
 import { clipTextConfig } from "../../src/graphs/config/clip.ts";
 import { motionAdapterConfig, unetConfig, unetMotionShape } from "../../src/graphs/config/unet.ts";
@@ -13,10 +13,12 @@ import { NATIVE_PARTS, nativePartsFor } from "../../src/graphs/target/native-ker
 import type { Target } from "../../src/graphs/target/target.ts";
 import { buildUnetMotion } from "../../src/graphs/unet-motion.ts";
 import { numbersToReserve, planUnet } from "../../src/graphs/unet-plan.ts";
+import type { LoraLayer } from "../../src/lora/adapter.ts";
+import { joinAdapters } from "../../src/lora/index.ts";
 import { loadNativeOps } from "../../src/onnx/native-ops.ts";
 import { ResidentFeeds } from "../../src/onnx/resident-feeds.ts";
-import { type Feeds, float32, floatOutput, int64, type TensorValue } from "../../src/onnx/session.ts";
-import { toHalfArray } from "../../src/weights/float16.ts";
+import { type Feeds, float32, floatOutput, int64, type SessionOptions } from "../../src/onnx/session.ts";
+import { sessionOptions } from "../../src/pipelines/animatediff/device.ts";
 import { openWeights } from "../../src/weights/weight-set.ts";
 import { distance, floats, memoryUsed, open, say, timed, watchMemory } from "./measure.ts";
 
@@ -40,8 +42,6 @@ const { values, positionals } = parseArgs({
     provider: { type: "string", default: "cuda" },
     /** The own operators, for variants that name them. */
     library: { type: "string" },
-    /** Options of the CUDA provider, `name=value;…`; they need the library too. */
-    cuda: { type: "string" },
   },
 });
 const [folder = ".", what = "step"] = positionals;
@@ -70,10 +70,6 @@ const VARIANTS: Readonly<Record<string, CudaOptions>> = {
 const json = async (path: string) => JSON.parse(await readFile(join(folder, path), "utf8"));
 const reference = (name: string, of = frames) => floats(join(folder, "reference", String(of), `${name}.bin`));
 const weights = (...names: string[]) => openWeights(names.map((name) => join(folder, `${name}.safetensors`)));
-if (values.cuda) {
-  const pairs = values.cuda.split(";").map((pair) => pair.split("=") as [string, string]);
-  library?.setProviderOptions(Object.fromEntries(pairs));
-}
 
 function target(options: CudaOptions = {}): Target {
   if (provider === "cuda") return cudaTarget(options);
@@ -111,32 +107,27 @@ async function unet() {
     batch: number,
     options: CudaOptions,
     lora: boolean,
-    { profilePrefix, reserve }: { profilePrefix?: string; reserve?: boolean } = {},
+    { reserve, ...session }: SessionOptions & { reserve?: boolean } = {},
   ) => {
     const fixed = { batch, frames, height: size, width: size, tokens: 77 };
     const plan = planUnet(shape, fixed, options.feedForwardChunks);
     const symbolic = { batch: "B", frames, height: "H", width: "W", tokens: "S" };
     const sizes = options.deterministic ? fixed : symbolic;
-    let targets: readonly LoraTarget[] = [];
     const opened = await open(
       provider,
       cache,
-      () => {
-        const built = buildUnetMotion({
+      () =>
+        buildUnetMotion({
           shape,
           weights: tensors,
           target: target({ ...options, ...plan }),
           lora,
           sizes,
           reserve,
-        });
-        targets = built.loraTargets;
-        return built;
-      },
-      // As the pipeline's small mode.
-      { profilePrefix, memoryPattern: !reserve },
+        }),
+      session,
     );
-    return { ...opened, plan, targets };
+    return { ...opened, plan };
   };
   const numbers = numbersToReserve(shape, { batch: 1, frames, height: size, width: size });
   return { feeds, make, size, reserve: { reserve: int64([numbers], [1]) } };
@@ -205,24 +196,18 @@ async function profile(): Promise<void> {
   }
 }
 
-/** Matrices in the number format of the inputs; targets that are left out get rank 0. */
-function loraFeeds(targets: readonly LoraTarget[], rank: number, only = /./): Feeds {
-  const random = (shape: number[]): TensorValue => {
-    const data = Float32Array.from(
-      { length: shape.reduce((a, b) => a * b, 1) },
-      () => (Math.random() - 0.5) * 0.02,
-    );
-    return provider === "cuda"
-      ? { dtype: "float16", data: toHalfArray(data), shape }
-      : { dtype: "float32", data, shape };
-  };
-  const feeds: Record<string, TensorValue> = {};
-  for (const { path, in: width, out } of targets) {
-    const own = only.test(path) ? rank : 0;
-    feeds[`lora.${path}.A`] = random([own, width]);
-    feeds[`lora.${path}.B`] = random([out, own]);
-  }
-  return feeds;
+/** Random LoRA matrices of a rank, as the pipeline feeds them; for the layers whose path fits. */
+function loraFeeds({ loraTargets, loraLayout: layout }: OnnxModel, rank: number, only = /./): Feeds {
+  const random = (length: number) => Float32Array.from({ length }, () => (Math.random() - 0.5) * 0.02);
+  const layers = loraTargets
+    .filter(({ path }) => rank > 0 && only.test(path))
+    .map(({ path, in: width, out }): [string, LoraLayer] => [
+      path,
+      { a: random(rank * width), b: random(out * rank), rank, scale: 1 },
+    ]);
+  const adapter = { name: "random", layers: new Map([["unet", new Map(layers)]] as const), unmatched: [] };
+  const dtype = provider === "cuda" ? "float16" : "float32";
+  return joinAdapters("unet", loraTargets, [{ adapter, weight: 1 }], { dtype, layout });
 }
 
 const ATTENTION = /attn[12]\.to_(q|k|v|out\.0)$/;
@@ -236,13 +221,13 @@ async function lora(): Promise<void> {
     const { figures } = await timed(bare.session, feeds, "out_sample", repeats);
     say({ ...common, inputs: "none", ...figures, memoryMiB: memoryUsed() });
     await bare.session.release();
-    const { session, targets, createMs } = await make(2, options, true);
+    const { session, model, createMs } = await make(2, options, true);
     for (const [inputs, rank, only] of [
       ["all", 0, /./],
       ["attention", 32, ATTENTION],
       ["all", 32, /./],
     ] as const) {
-      const matrices = loraFeeds(targets, rank, only);
+      const matrices = loraFeeds(model, rank, only);
       const bytes = Object.values(matrices).reduce((sum, { data }) => sum + data.byteLength, 0);
       const resident = new ResidentFeeds(1, provider === "cuda" ? library : undefined);
       for (const kept of rank > 0 && library ? [false, true] : [false]) {
@@ -250,7 +235,7 @@ async function lora(): Promise<void> {
         if (kept) resident.keep(matrices);
         const keepMs = kept ? Math.round(performance.now() - started) : undefined;
         const { figures } = await timed(session, { ...feeds, ...matrices }, "out_sample", repeats);
-        const layers = targets.filter(({ path }) => only.test(path)).length;
+        const layers = model.loraTargets.filter(({ path }) => only.test(path)).length;
         const megabytes = Math.round(bytes / 1e5) / 10;
         const facts = { inputs, rank, layers, megabytes, kept, keepMs, createMs };
         say({ ...common, ...facts, ...figures, memoryMiB: memoryUsed() });
@@ -270,16 +255,19 @@ async function memory(): Promise<void> {
   const { feeds, make, size, reserve } = await unet();
   const config = autoencoderConfig.parse(await json("vae/config.json"));
   const tensors = await weights("vae/diffusion_pytorch_model");
-  const decoder = await open(provider, cache, () =>
-    buildVaeDecoder({ config, weights: tensors, target: target(options) }),
+  const own = sessionOptions({ device: provider, smallMemory: small, cacheDir: cache });
+  const decoder = await open(
+    provider,
+    cache,
+    () => buildVaeDecoder({ config, weights: tensors, target: target(options) }),
+    own,
   );
   const batch = small ? 1 : 2;
-  const { session, targets } = await make(
-    batch,
-    { ...options, ...(small && !options.native?.includes("feedForward") ? { feedForwardChunks: 4 } : {}) },
-    true,
-    { reserve: small },
-  );
+  const feedForwardChunks = small && !options.native?.includes("feedForward") ? 4 : 1;
+  const { session, model } = await make(batch, { ...options, feedForwardChunks }, true, {
+    ...own,
+    reserve: small,
+  });
   const loaded = memoryUsed();
   const half = (part: number): Feeds =>
     Object.fromEntries(
@@ -290,7 +278,7 @@ async function memory(): Promise<void> {
         return [key, float32(rows, [1, ...shape.slice(1)])];
       }),
     );
-  const adapters = loraFeeds(targets, 32);
+  const adapters = loraFeeds(model, 32);
   new ResidentFeeds(1, provider === "cuda" ? library : undefined).keep(adapters);
   const times: number[] = [];
   for (let i = 0; i < 5; i++) {

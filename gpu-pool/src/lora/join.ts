@@ -1,5 +1,5 @@
 import type { LoraComponent } from "@cartoon/protos/lora/keys";
-import type { LoraTarget } from "../graphs/builder/types.ts";
+import type { LoraLayout, LoraTarget } from "../graphs/builder/types.ts";
 import { type Feeds, float32, type TensorValue } from "../onnx/session.ts";
 import { toHalfArray } from "../weights/float16.ts";
 import type { LoraAdapter, LoraLayer } from "./adapter.ts";
@@ -13,33 +13,67 @@ export interface WeightedAdapter {
 /**
  * Graph inputs that apply any number of adapters at once: `A = [A₁; A₂; …]` over the ranks and
  * `B = [w₁s₁B₁ | w₂s₂B₂ | …]`, which equals adding every delta to the weights. A target that no adapter changes
- * gets rank 0.
- * @param minRank 1 feeds zeros of rank 1 instead of rank 0, for providers without empty matrix products
+ * gets rank 0, or zeros where all targets have one rank.
+ * @param options of the graph; by default float32, and inputs for each target
  */
 export function joinAdapters(
   component: LoraComponent,
   targets: readonly LoraTarget[],
   adapters: readonly WeightedAdapter[],
-  options: { dtype?: "float32" | "float16"; minRank?: number } = {},
+  { dtype = "float32", layout = "apart" }: { dtype?: "float32" | "float16"; layout?: LoraLayout } = {},
 ): Feeds {
-  const feeds: Record<string, TensorValue> = {};
-  for (const target of targets) {
-    const layers = adapters.flatMap(({ adapter, weight }) => {
+  const layersOf = (target: LoraTarget): Scaled[] =>
+    adapters.flatMap(({ adapter, weight }) => {
       const layer = weight === 0 ? undefined : adapter.layers.get(component)?.get(target.path);
       return layer ? [{ layer, factor: weight * layer.scale }] : [];
     });
-    const rank = Math.max(
-      options.minRank ?? 0,
-      layers.reduce((sum, { layer }) => sum + layer.rank, 0),
-    );
-    const make = (data: Float32Array, shape: number[]) =>
-      options.dtype === "float16"
-        ? { dtype: "float16" as const, data: toHalfArray(data), shape }
-        : float32(data, shape);
+  const joined = targets.map((target) => ({ target, layers: layersOf(target) }));
+  return layout === "together" ? together(joined, dtype) : apart(joined, dtype);
+}
+
+interface Joined {
+  target: LoraTarget;
+  layers: readonly Scaled[];
+}
+
+const rankOf = ({ layers }: Joined) => layers.reduce((sum, { layer }) => sum + layer.rank, 0);
+
+function apart(joined: readonly Joined[], dtype: "float32" | "float16"): Feeds {
+  const feeds: Record<string, TensorValue> = {};
+  const make = (data: Float32Array, shape: number[]) =>
+    dtype === "float16" ? { dtype, data: toHalfArray(data), shape } : float32(data, shape);
+  for (const one of joined) {
+    const { target, layers } = one;
+    const rank = rankOf(one);
     feeds[`lora.${target.path}.A`] = make(joinA(layers, rank, target.in), [rank, target.in]);
     feeds[`lora.${target.path}.B`] = make(joinB(layers, rank, target.out), [target.out, rank]);
   }
   return feeds;
+}
+
+/** What the kernel multiplies at a time. */
+const RANK_STEP = 16;
+
+function together(joined: readonly Joined[], dtype: "float32" | "float16"): Feeds {
+  const rank = RANK_STEP * Math.ceil(Math.max(0, ...joined.map(rankOf)) / RANK_STEP);
+  const columns = joined.reduce((sum, { target }) => sum + target.in, 0);
+  const rows = joined.reduce((sum, { target }) => sum + target.out, 0);
+  const make = (length: number) => (dtype === "float16" ? new Uint16Array(length) : new Float32Array(length));
+  const numbers = (data: Float32Array) => (dtype === "float16" ? toHalfArray(data) : data);
+  const a = make(rank * columns);
+  const b = make(rank * rows);
+  let before = { a: 0, b: 0 };
+  for (const { target, layers } of joined) {
+    if (layers.length > 0) {
+      a.set(numbers(joinA(layers, rank, target.in)), before.a);
+      b.set(numbers(joinB(layers, rank, target.out)), before.b);
+    }
+    before = { a: before.a + rank * target.in, b: before.b + rank * target.out };
+  }
+  return {
+    "lora.A": { dtype, data: a, shape: [rank, columns] },
+    "lora.B": { dtype, data: b, shape: [rows, rank] },
+  };
 }
 
 type Scaled = { layer: LoraLayer; factor: number };

@@ -199,6 +199,41 @@ describe("what is not taken", () => {
 });
 
 describe("joining", () => {
+  test("together: one rank for all targets, a multiple of 16, and the numbers of each target in its place", async () => {
+    const one = await load(pair(`unet.${Q}.lora_A.weight`, `unet.${Q}.lora_B.weight`, 2));
+    const two = await load(pair(`unet.${OUT}.lora_A.weight`, `unet.${OUT}.lora_B.weight`, 3));
+    const adapters = [
+      { adapter: one, weight: 0.5 },
+      { adapter: two, weight: -0.7 },
+      { adapter: two, weight: 0.2 },
+    ];
+    const apart = joinAdapters("unet", targets.unet, adapters);
+    const together = joinAdapters("unet", targets.unet, adapters, { layout: "together" });
+    expect(Object.keys(together)).toEqual(["lora.A", "lora.B"]);
+    const numbers = (feeds: typeof apart, name: string) => feeds[name]?.data as Float32Array;
+    let [columns, rows] = [0, 0];
+    for (const target of targets.unet) {
+      const [a, b] = [`lora.${target.path}.A`, `lora.${target.path}.B`];
+      const rank = apart[a]?.shape[0] ?? 0;
+      const mine = numbers(together, "lora.A").subarray(16 * columns, 16 * (columns + target.in));
+      const padding = new Array((16 - rank) * target.in).fill(0);
+      expect([...mine]).toEqual([...numbers(apart, a), ...padding]);
+      for (let row = 0; row < target.out; row++) {
+        const start = 16 * (rows + row);
+        const own = [...numbers(together, "lora.B").subarray(start, start + 16)];
+        const wanted = [...numbers(apart, b).subarray(row * rank, (row + 1) * rank)];
+        expect(own).toEqual([...wanted, ...new Array(16 - rank).fill(0)]);
+      }
+      [columns, rows] = [columns + target.in, rows + target.out];
+    }
+    expect(together["lora.A"]?.shape).toEqual([16, columns]);
+    expect(together["lora.B"]?.shape).toEqual([rows, 16]);
+    expect(joinAdapters("unet", targets.unet, [], { layout: "together" })["lora.A"]?.shape).toEqual([
+      0,
+      columns,
+    ]);
+  });
+
   test("ranks are concatenated and equal the sum of the deltas; targets without a layer get rank 0", async () => {
     const one = await load({
       ...pair(`unet.${Q}.lora_A.weight`, `unet.${Q}.lora_B.weight`, 2),

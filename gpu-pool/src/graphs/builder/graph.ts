@@ -263,15 +263,40 @@ export class GraphBuilder {
 
   /** Declares the LoRA inputs of a linear layer: A [rank, in] and B [out, rank], with a rank of its own. */
   loraInputs(path: string, inFeatures: number, outFeatures: number): { a: Value; b: Value } {
-    const { loraTargets } = this.#shared;
     const root = this.#root();
     // A layer that runs twice has one pair of matrices.
     const input = (name: "A" | "B", shape: Shape) =>
       root.once(`lora.${path}.${name}`, () => root.input(`lora.${path}.${name}`, this.dtype, shape));
-    const known = loraTargets.findIndex((target) => target.path === path);
-    if (known < 0) loraTargets.push({ path, in: inFeatures, out: outFeatures });
-    const rank = `rank_${known < 0 ? loraTargets.length - 1 : known}`;
+    const rank = `rank_${this.#loraTarget(path, inFeatures, outFeatures)}`;
     return { a: input("A", [rank, inFeatures]), b: input("B", [outFeatures, rank]) };
+  }
+
+  /**
+   * Declares a linear layer's part of the LoRA inputs that all layers share: A holds a [rank, in] for each of them, one
+   * after the other, and B an [out, rank].
+   */
+  loraTogether(
+    path: string,
+    inFeatures: number,
+    outFeatures: number,
+  ): { a: Value; b: Value; columnsBefore: number; rowsBefore: number } {
+    const root = this.#root();
+    const input = (name: "A" | "B", shape: Shape) =>
+      root.once(`lora.${name}`, () => root.input(`lora.${name}`, this.dtype, shape));
+    const before = this.#shared.loraTargets.slice(0, this.#loraTarget(path, inFeatures, outFeatures));
+    return {
+      a: input("A", ["lora_rank", "lora_in"]),
+      b: input("B", ["lora_out", "lora_rank"]),
+      columnsBefore: before.reduce((sum, target) => sum + target.in, 0),
+      rowsBefore: before.reduce((sum, target) => sum + target.out, 0),
+    };
+  }
+
+  /** @returns which of the graph's LoRA targets the layer is */
+  #loraTarget(path: string, inFeatures: number, outFeatures: number): number {
+    const { loraTargets } = this.#shared;
+    const known = loraTargets.findIndex((target) => target.path === path);
+    return known < 0 ? loraTargets.push({ path, in: inFeatures, out: outFeatures }) - 1 : known;
   }
 
   /**
@@ -317,6 +342,7 @@ export class GraphBuilder {
       inputs: this.#inputs,
       outputs: this.#outputs,
       loraTargets: this.#shared.loraTargets,
+      loraLayout: this.#memo.has("lora.A") ? "together" : "apart",
       shapes: [...this.#shared.shapes.values()],
     };
   }

@@ -3,13 +3,21 @@ import { type Dim, type GraphBuilder, op, type Value } from "../builder/index.ts
 import type { GroupNormOptions } from "./target.ts";
 
 /** What the own operators (gpu-pool/native) take over from the CUDA provider. */
-export type NativePart = "attention" | "geglu" | "groupNorm" | "layerNorm" | "upsample" | "feedForward";
+export type NativePart =
+  | "attention"
+  | "geglu"
+  | "groupNorm"
+  | "layerNorm"
+  | "upsample"
+  | "lora"
+  | "feedForward";
 export const NATIVE_PARTS: readonly NativePart[] = [
   "attention",
   "geglu",
   "groupNorm",
   "layerNorm",
   "upsample",
+  "lora",
 ];
 
 /** @param computeCapability of the GPU, 90 for 9.0 */
@@ -126,6 +134,16 @@ export function nativeGatedLinear(
 ): Value {
   const shape = [...x.shape.slice(0, -1), width];
   return g.node("GatedLinear", [x, weight, bias], { shape }, {}, NATIVE_DOMAIN);
+}
+
+/** `weight + b a` of a matrix [out, in] and its layer's part of the LoRA matrices that lie together. */
+export function nativeAdaptedWeight(
+  g: GraphBuilder,
+  weight: Value,
+  { a, b, columnsBefore, rowsBefore }: ReturnType<GraphBuilder["loraTogether"]>,
+): Value {
+  const attributes = { columns_before: { i: columnsBefore }, rows_before: { i: rowsBefore } };
+  return g.node("AdaptedWeight", [weight, a, b], { shape: weight.shape }, attributes, NATIVE_DOMAIN);
 }
 
 /** `silu(left) * right` of the halves of `x`. */

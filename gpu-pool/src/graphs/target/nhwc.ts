@@ -114,7 +114,7 @@ function skipLayerNorm(g: GraphBuilder, stream: Residual<Value>, path: string, e
 function linearOps(g: GraphBuilder, { lora: loraInputs, kernels, feedForwardChunks, native }: NhwcOptions) {
   const adapted = (path: string, lora: LinearOptions["lora"]): Value => {
     const fixed = !lora || !loraInputs || (lora === "convolutions" && loraInputs !== lora);
-    return fixed ? matrix(g, path) : adaptedRows(g, path);
+    return fixed ? matrix(g, path) : adaptedRows(g, path, native.has("lora"));
   };
   const product = (x: Value, path: string, options?: LinearOptions): Value =>
     op.matmulTransposed(g, x, adapted(path, options?.lora));
@@ -280,12 +280,12 @@ function mapOps(g: GraphBuilder, nhwc: NhwcOptions) {
   // The provider's convolutions of this layout want a constant weight, which one with a LoRA is not.
   const conv3: NhwcKernels["conv"] = (g, x, path, options, bias) =>
     adapted
-      ? planarConv(g, x, adaptedConvWeight(g, path), options, bias)
+      ? planarConv(g, x, adaptedConvWeight(g, path, native.has("lora")), options, bias)
       : kernels.conv(g, x, path, options, bias);
   const convDeferred = (map: FeatureMap, path: string, options: ConvOptions): Deferred<FeatureMap> => {
     const bias = biasOf(g, path);
     if (options.kernel === 1 && (options.stride ?? 1) === 1) {
-      const weight = adapted ? adaptedRows(g, path) : matrix(g, path);
+      const weight = adapted ? adaptedRows(g, path, native.has("lora")) : matrix(g, path);
       return { result: nhwcMap(op.matmulTransposed(g, map.value, weight)), bias };
     }
     return { result: nhwcMap(conv3(g, map.value, path, options)), bias };

@@ -63,6 +63,7 @@ export async function loadUnet(
     layersPerBlock,
     loraTargets: unet.model.loraTargets,
     loraType: targetOf(options).dtype,
+    loraLayout: unet.model.loraLayout,
     predict: async (input) => (await run(input, input.inTwos ? nothingNext(input) : undefined)).first,
     predictTwo: async (input, next) => {
       const { first, second } = await run(input, next);

@@ -1,4 +1,4 @@
-import type { LoraTarget } from "../../graphs/builder/types.ts";
+import type { LoraLayout, LoraTarget } from "../../graphs/builder/types.ts";
 import type { Feeds } from "../../onnx/session.ts";
 import type { ClipTokenizer } from "../../tokenizers/index.ts";
 
@@ -14,6 +14,7 @@ export interface TextModel {
   readonly loraTargets: readonly LoraTarget[];
   /** Number format of the LoRA inputs. */
   readonly loraType: LoraType;
+  readonly loraLayout: LoraLayout;
   /**
    * @param ids one text encoder pass each
    * @param clipSkip layers left out at the end, beyond what the model family leaves out anyway
@@ -69,6 +70,7 @@ export interface Unet {
   readonly loraTargets: readonly LoraTarget[];
   /** Number format of the LoRA inputs. */
   readonly loraType: LoraType;
+  readonly loraLayout: LoraLayout;
   /** @returns the prediction, in the layout of `sample` */
   predict(input: UnetInput): Promise<Float32Array>;
   /** Two steps in one run. @returns both predictions */

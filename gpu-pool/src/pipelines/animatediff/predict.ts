@@ -1,5 +1,6 @@
 import { joinAdapters, type WeightedAdapter } from "../../lora/index.ts";
 import type { Feeds } from "../../onnx/session.ts";
+import { Buffers } from "./buffers.ts";
 import { contextAt, type EncodedPrompts } from "./encode.ts";
 import { blendMixes, focusMixes, type Mix } from "./focus-mixes.ts";
 import type { LatentShape } from "./latents.ts";
@@ -39,6 +40,8 @@ export interface Predictor {
   predict(pass: WindowPass, guided: boolean): Promise<Prediction>;
   /** One half of a guided prediction. */
   predictPart(pass: WindowPass, part: SharedPass["part"]): Promise<Float32Array>;
+  /** Whether a partner may come and do halves. */
+  readonly shared: boolean;
   /** Has a partner begin a half; undefined when there is nobody to do it. */
   begin(pass: WindowPass, part: SharedPass["part"]): Promise<Float32Array> | undefined;
   /** Whether two steps can be predicted in one run, the second with the deep features of the first. */
@@ -76,6 +79,7 @@ export class WindowPredictor implements Predictor {
   readonly #options: PredictorOptions;
   /** Joined adapters by their weights: the same few mixes come back at every step. */
   readonly #mixes = new Map<string, Feeds>();
+  readonly #buffers = new Buffers();
 
   constructor(
     models: Pick<PictureModels, "unet" | "vae">,
@@ -98,6 +102,10 @@ export class WindowPredictor implements Predictor {
 
   predictPart(pass: WindowPass, part: SharedPass["part"]): Promise<Float32Array> {
     return this.#pass([part], pass);
+  }
+
+  get shared(): boolean {
+    return this.#options.partner !== undefined;
   }
 
   begin({ sample, shape, window, timestep }: WindowPass, part: SharedPass["part"]) {
@@ -160,7 +168,7 @@ export class WindowPredictor implements Predictor {
       width: shape.width,
       pixelHeight: shape.height * this.#factor,
       pixelWidth: shape.width * this.#factor,
-      sample: concat(rows.map(() => sample)),
+      sample: this.#repeated(sample, rows.length),
       timestep,
       context: concat(rows.map((row) => row.context)),
       contextRows: rows.length * frames.length,
@@ -169,6 +177,14 @@ export class WindowPredictor implements Predictor {
       inTwos: this.predictsTwo,
     };
     return { pass, mixes: this.#mixesOf(window) };
+  }
+
+  /** The same frames for each row. */
+  #repeated(sample: Float32Array, rows: number): Float32Array {
+    if (rows === 1) return sample;
+    const batch = this.#buffers.take("batch", rows * sample.length);
+    for (let row = 0; row < rows; row++) batch.set(sample, row * sample.length);
+    return batch;
   }
 
   #mixesOf(window: FrameWindow): Mix[] {
@@ -188,7 +204,8 @@ export class WindowPredictor implements Predictor {
     if (known) return known;
     const mixed = this.#adapters.map(({ adapter }, i) => ({ adapter, weight: weights[i] ?? 0 }));
     const started = performance.now();
-    const feeds = joinAdapters("unet", this.#unet.loraTargets, mixed, { dtype: this.#unet.loraType });
+    const { loraTargets, loraType: dtype, loraLayout: layout } = this.#unet;
+    const feeds = joinAdapters("unet", loraTargets, mixed, { dtype, layout });
     if (mixed.length > 0) this.#options.onLora?.((performance.now() - started) / 1000);
     this.#mixes.set(key, feeds);
     return feeds;
