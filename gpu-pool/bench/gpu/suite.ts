@@ -176,7 +176,7 @@ async function takeMemory(rest: number): Promise<{ release(): Promise<void> }> {
   const shape = g.input("shape", "int64", [2]);
   const one = op.floats(g, Float32Array.of(1), [1, 1]);
   const large = g.node("Expand", [one, shape], { shape: ["A", "B"] });
-  g.output("one", op.slice(g, op.slice(g, large, 0, 0, 1), 1, 0, 1));
+  g.output("one", op.slice(g, op.slice(g, large, 0, 0, 1, 1), 1, 0, 1, 1));
   const model = g.build("hog");
   const sessions: Session[] = [];
   const release = async () => void (await Promise.all(sessions.splice(0).map((each) => each.release())));

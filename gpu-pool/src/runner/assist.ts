@@ -15,7 +15,7 @@ export async function openAssistant(models: Models, sharing: Sharing): Promise<C
 export async function answerPass(assistant: ClipAssistant, request: PassRequest): Promise<PassAnswer> {
   const { id, file, ...pass } = request;
   try {
-    const prediction = await assistant.predict({ ...pass, sample: await takeFloats(file) });
+    const prediction = await assistant.predict({ ...pass, sample: takeFloats(file) });
     const answer = file.replace("pass-", "passed-");
     writeFloats(answer, prediction);
     return { id, file: answer };

@@ -26,7 +26,7 @@ test("asks whoever is there; an answer comes back as it was written", async () =
   // What follows is a pass of the model, which lets nothing else run.
   const [asked] = sent;
   if (asked?.type !== "pass") throw new Error("no pass was asked for");
-  expect([...(await takeFloats(asked.pass.file))]).toEqual([1, 2, 3]);
+  expect([...takeFloats(asked.pass.file)]).toEqual([1, 2, 3]);
   const file = join(folder, "answer.f32");
   writeFloats(file, Float32Array.of(4, 5));
   partner.answered({ id: asked.pass.id, file });

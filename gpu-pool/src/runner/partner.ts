@@ -56,7 +56,7 @@ export class Partner implements PassPartner {
     const file = join(this.#folder, `pass-${id}.f32`);
     writeFloats(file, sample);
     this.#send({ type: "pass", run: this.#run, pass: { ...rest, id, window: [...window], file } });
-    const prediction = await takeFloats(await promise);
+    const prediction = takeFloats(await promise);
     this.passes++;
     return prediction;
   }

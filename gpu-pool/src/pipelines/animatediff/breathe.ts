@@ -1,4 +1,4 @@
 /** Lets the event loop take a turn, so that messages and timers get through between blocking model runs. */
 export function breathe(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
+  return new Promise((resolve) => setImmediate(resolve));
 }

@@ -31,17 +31,22 @@ export function mergeWindows(
     const divisor = shares.reduce((sum, { weight }) => sum + weight, 0);
     for (let channel = 0; channel < shape.channels; channel++) {
       const start = (channel * shape.frames + frame) * area;
-      const end = start + area;
-      merged.fill(0, start, end);
-      for (const { part, frames, index, weight } of shares) {
-        const ahead = (channel * frames + index) * area - start;
-        for (let i = start; i < end; i++)
-          merged[i] = (merged[i] as number) + weight * (part[i + ahead] as number);
-      }
-      for (let i = start; i < end; i++) merged[i] = (merged[i] as number) / divisor;
+      const block = merged.subarray(start, start + area);
+      block.fill(0);
+      for (const { part, frames, index, weight } of shares)
+        addTimes(block, part.subarray((channel * frames + index) * area), weight);
+      divide(block, divisor);
     }
   }
   return merged;
+}
+
+function addTimes(sum: Float32Array, values: Float32Array, weight: number): void {
+  for (let i = 0; i < sum.length; i++) sum[i] = (sum[i] as number) + weight * (values[i] as number);
+}
+
+function divide(values: Float32Array, divisor: number): void {
+  for (let i = 0; i < values.length; i++) values[i] = (values[i] as number) / divisor;
 }
 
 function sharesByFrame(

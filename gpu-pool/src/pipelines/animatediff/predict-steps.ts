@@ -46,7 +46,7 @@ async function predictOne(steps: StepsToPredict, guided: boolean): Promise<Float
   const { step } = state;
   const windows = contextWindows(clip.windows, step);
   const passOf = windowPasses(steps);
-  const done: Halves = { cond: [], uncond: [] };
+  const done: Record<keyof Prediction, Float32Array[]> = { cond: [], uncond: [] };
   const help = new PartnerShare(
     predictor,
     windows.map((window) => () => passOf(window)),
@@ -60,17 +60,22 @@ async function predictOne(steps: StepsToPredict, guided: boolean): Promise<Float
   };
   for (const [i, window] of windows.entries()) {
     if (!guided && help.takes(i)) continue;
+    // A partner that has come meanwhile is seen, and what it is asked for is on its way before the pass here.
+    await breathe();
     help.ask();
     const both = guided && !help.takes(i);
     const { cond, uncond } = await here(() => predictor.predict(passOf(window), both));
     done.cond[i] = cond;
     if (uncond) done.uncond[i] = uncond;
   }
+  // Put together while a partner is still at its part.
+  const cond = guided ? joinWindows(steps, done.cond, windows, "first cond") : undefined;
   for (const [i, answer] of help.answers()) {
     const again = () => here(() => predictor.predictPart(passOf(windows[i] ?? []), help.part));
     done[help.part][i] = (await answer) ?? (await again());
   }
-  return joinWindows(steps, done, windows, "first");
+  if (!cond) return joinWindows(steps, done.cond, windows, "first cond");
+  return guideInPlace(steps, cond, joinWindows(steps, done.uncond, windows, "first uncond"));
 }
 
 /**
@@ -100,13 +105,13 @@ async function predictTwo(steps: StepsToPredict, guided: boolean): Promise<Float
     const pair = await predictor.predictTwo?.(passOf(window), next);
     if (pair) pairs.push(pair);
   }
-  return (["first", "second"] as const).map((which, i) => {
+  return ["first", "second"].map((which, i) => {
     const parts = pairs.flatMap((pair) => pair[i] ?? []);
-    const halves = {
-      cond: parts.map(({ cond }) => cond),
-      uncond: parts.flatMap(({ uncond }) => (uncond ? [uncond] : [])),
-    };
-    return joinWindows(steps, halves, windows, which);
+    const conds = parts.map(({ cond }) => cond);
+    const unconds = parts.flatMap(({ uncond }) => uncond ?? []);
+    const cond = joinWindows(steps, conds, windows, `${which} cond`);
+    if (!guided) return cond;
+    return guideInPlace(steps, cond, joinWindows(steps, unconds, windows, `${which} uncond`));
   });
 }
 
@@ -140,23 +145,16 @@ function affineStep({ clip, state, noise }: StepsToPredict): { base: Float32Arra
   return { base, slope: inputScale * (k.output + k.x0 * k.x0Output) };
 }
 
-/** Predictions of all windows, by window. */
-interface Halves {
-  cond: Float32Array[];
-  /** Empty without guidance. */
-  uncond: Float32Array[];
+function joinWindows(
+  { shape, buffers }: StepsToPredict,
+  parts: readonly Float32Array[],
+  windows: readonly FrameWindow[],
+  purpose: string,
+): Float32Array {
+  return mergeWindows(parts, windows, shape, (length) => buffers.take(purpose, length));
 }
 
-function joinWindows(
-  { shape, clip, buffers }: StepsToPredict,
-  { cond, uncond }: Halves,
-  windows: readonly FrameWindow[],
-  which: "first" | "second",
-): Float32Array {
-  const merge = (parts: readonly Float32Array[], half: keyof Halves) =>
-    mergeWindows(parts, windows, shape, (length) => buffers.take(`${which} ${half}`, length));
-  const merged = merge(cond, "cond");
-  if (uncond.length === 0) return merged;
-  const unguided = merge(uncond, "uncond");
-  return guide(unguided, merged, clip.guidanceScale, clip.guidanceRescale, unguided);
+/** The guided prediction, in the place of the unguided one. */
+function guideInPlace({ clip }: StepsToPredict, cond: Float32Array, uncond: Float32Array): Float32Array {
+  return guide(uncond, cond, clip.guidanceScale, clip.guidanceRescale, uncond);
 }
