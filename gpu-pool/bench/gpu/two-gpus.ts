@@ -67,6 +67,8 @@ const clip: NonNullable<RunnerJob["clip"]> = {
 
 interface Drawn {
   denoise: number;
+  /** Median of the steps, without the first, which is also the wait for a partner. */
+  step: number;
   total: number;
   sha256: string;
   passesElsewhere: number;
@@ -84,10 +86,12 @@ async function draw(shared: boolean, alone: boolean, steps = clip.num_inference_
     clip: { ...clip, num_inference_steps: steps },
   };
   let passesElsewhere = 0;
+  const steps: number[] = [];
   const outcome = await slot.run(
     job,
     (event) => {
       if (event.type === "log") passesElsewhere = Number.parseInt(event.message, 10) || 0;
+      if (event.type === "progress" && event.stage === "denoise") steps.push(performance.now() / 1000);
       if (event.type === "warning") console.error(JSON.stringify(event.warning));
     },
     new AbortController().signal,
@@ -96,7 +100,9 @@ async function draw(shared: boolean, alone: boolean, steps = clip.num_inference_
   for (const other of taken) other.release();
   if (outcome.type !== "done") throw new Error(JSON.stringify(outcome));
   const frames = await readFile(outcome.result.frames?.file ?? "");
+  const lengths = steps.slice(1).map((at, i) => at - (steps[i] ?? at));
   return {
+    step: lengths.sort((a, b) => a - b)[lengths.length >> 1] ?? 0,
     denoise: outcome.spent.stages.find(({ stage }) => stage === "denoise")?.seconds ?? 0,
     total: outcome.spent.deviceSeconds,
     sha256: createHash("sha256").update(frames).digest("hex"),
@@ -112,16 +118,18 @@ try {
   for (let round = 0; round < Number(values.rounds); round++)
     for (const [name, [shared, alone]] of Object.entries(WAYS))
       drawn[name as Way].push(await draw(shared, alone));
-  const least = (way: Way, key: "denoise" | "total") => Math.min(...drawn[way].map((each) => each[key]));
+  const least = (way: Way, key: "denoise" | "step" | "total") =>
+    Math.min(...drawn[way].map((each) => each[key]));
   for (const way of Object.keys(WAYS) as Way[])
     say({
       ...{ figure: "two-gpus", way, frames: clip.num_frames, steps: clip.num_inference_steps, size: side },
-      ...{ denoise: least(way, "denoise"), total: least(way, "total") },
+      ...{ denoise: least(way, "denoise"), step: least(way, "step"), total: least(way, "total") },
       passesElsewhere: drawn[way][0]?.passesElsewhere,
     });
   say({
     figure: "two-gpus ratio",
     denoiseOverOne: least("one", "denoise") / least("two", "denoise"),
+    stepOverOne: least("one", "step") / least("two", "step"),
     denoiseOverHalves: least("halves", "denoise") / least("two", "denoise"),
     totalOverOne: least("one", "total") / least("two", "total"),
     identicalToHalvesOnOne: new Set([...drawn.halves, ...drawn.two].map(({ sha256 }) => sha256)).size === 1,
