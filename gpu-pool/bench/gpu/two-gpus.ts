@@ -86,12 +86,12 @@ async function draw(shared: boolean, alone: boolean, steps = clip.num_inference_
     clip: { ...clip, num_inference_steps: steps },
   };
   let passesElsewhere = 0;
-  const steps: number[] = [];
+  const stepsAt: number[] = [];
   const outcome = await slot.run(
     job,
     (event) => {
       if (event.type === "log") passesElsewhere = Number.parseInt(event.message, 10) || 0;
-      if (event.type === "progress" && event.stage === "denoise") steps.push(performance.now() / 1000);
+      if (event.type === "progress" && event.stage === "denoise") stepsAt.push(performance.now() / 1000);
       if (event.type === "warning") console.error(JSON.stringify(event.warning));
     },
     new AbortController().signal,
@@ -100,7 +100,7 @@ async function draw(shared: boolean, alone: boolean, steps = clip.num_inference_
   for (const other of taken) other.release();
   if (outcome.type !== "done") throw new Error(JSON.stringify(outcome));
   const frames = await readFile(outcome.result.frames?.file ?? "");
-  const lengths = steps.slice(1).map((at, i) => at - (steps[i] ?? at));
+  const lengths = stepsAt.slice(1).map((at, i) => at - (stepsAt[i] ?? at));
   return {
     step: lengths.sort((a, b) => a - b)[lengths.length >> 1] ?? 0,
     denoise: outcome.spent.stages.find(({ stage }) => stage === "denoise")?.seconds ?? 0,
