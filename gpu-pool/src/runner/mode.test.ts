@@ -62,7 +62,8 @@ test("32 frames are one pass where that fits; where the small mode has no room f
   };
   expect(await window(16, 32)).toBeUndefined();
   expect(await window(12, 32)).toBe(16);
-  expect(await window(12, 24)).toBe(16);
+  expect(await window(12, 24)).toBeUndefined();
+  expect(await window(11, 24)).toBe(16);
   expect(await window(12, 48)).toBe(16);
   // Nothing to gain, asked for, or nobody knows: the ladder is there when memory does run out.
   expect(await window(12, 16)).toBeUndefined();

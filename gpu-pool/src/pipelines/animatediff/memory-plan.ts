@@ -8,10 +8,10 @@ export type MemoryMode = "full" | "small";
 type ClipSize = Pick<ClipSpec, "width" | "height" | "num_frames" | "context">;
 
 /**
- * Bytes of activations for each pixel of each frame in a pass of the UNet with LoRA inputs, float16: 20.2 GB at
- * 16 frames of 1024x1024 less the weights, and 10.5 GB in the small mode (measured on an H200).
+ * Bytes for each pixel of each frame in a pass of the UNet with LoRA inputs, float16, beside context and weights. Measured
+ * on an H200 at 1024x1024, all included: 18.3 GB for 16 frames and 33.3 GB for 32; 10.1 and 12.5 GB in the small mode.
  */
-const ACTIVATIONS = { full: 750, small: 260 };
+const ACTIVATIONS = { full: 750, small: 200 };
 /** What a process holds of a GPU before it loads anything. */
 const CONTEXT_BYTES = 600_000_000;
 /** Caches of a voice that speaks beside the picture, as a share of its weights. */

@@ -31,6 +31,13 @@ test("what counts as running out of memory", () => {
     isOutOfMemory(new Error("BFCArena::AllocateRawInternal Failed to allocate memory for requested buffer")),
   ).toBe(true);
   expect(isOutOfMemory(new Error("CUDA failure 2: out of memory"))).toBe(true);
+  // What a full card says to a session that is opened, after half a kilobyte of C++.
+  const places = "; GPU=0 ; hostname=h ; file=cuda_execution_provider.cc ; line=242 ; expr=";
+  const cublas = `CUBLAS failure 3: the resource allocation failed ${places}cublasCreate(&cublas_handle_);`;
+  const cudnn = `CUDNN failure 4000: CUDNN_STATUS_INTERNAL_ERROR ${places}cudnnCreate(&cudnn_handle_);`;
+  expect(isOutOfMemory(new Error(cublas))).toBe(true);
+  expect(isOutOfMemory(new Error(cudnn))).toBe(true);
+  expect(isOutOfMemory(new Error("CUDNN failure 4000: CUDNN_STATUS_INTERNAL_ERROR ; expr=run"))).toBe(false);
   expect(isOutOfMemory(new Error("input is missing"))).toBe(false);
 });
 

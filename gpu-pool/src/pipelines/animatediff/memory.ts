@@ -4,12 +4,12 @@ import type { WindowPlan } from "./windows.ts";
 /** Windows below this lose the motion that the modules were trained for. */
 const SMALLEST_WINDOW = 8;
 
-/** True for the ways that ONNX Runtime and CUDA say that memory has run out. */
+/** The ways that ONNX Runtime and CUDA say that memory has run out; a library that can't be set up has none left. */
+const OUT_OF_MEMORY =
+  /failed to allocate|out of memory|out_of_memory|bfcarena|cudaErrorMemoryAllocation|ALLOC_FAILED|resource allocation failed|bad_alloc|expr=(cublasCreate|cublasLtCreate|cudnnCreate)\(/i;
+
 export function isOutOfMemory(error: unknown): boolean {
-  const text = error instanceof Error ? error.message : String(error);
-  return /failed to allocate|out of memory|out_of_memory|bfcarena|cudaErrorMemoryAllocation|CUBLAS_STATUS_ALLOC_FAILED|CUDNN_STATUS_ALLOC_FAILED|bad_alloc/i.test(
-    text,
-  );
+  return OUT_OF_MEMORY.test(error instanceof Error ? error.message : String(error));
 }
 
 /** Shares of the first size that a clip is drawn at when smaller windows do not help. */
