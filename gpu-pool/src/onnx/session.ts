@@ -116,6 +116,7 @@ export class Session {
     return outputs;
   }
 
+  /** With `givesBack`, the library is told to for as long as the run takes. */
   async #runAndGiveBack(tensors: Record<string, Tensor>): Promise<InferenceSession.OnnxValueMapType> {
     const native = this.#givesBack ? loadNativeOps() : undefined;
     native?.giveBack(true);

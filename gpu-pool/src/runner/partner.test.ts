@@ -58,3 +58,25 @@ test("one that goes, fails or does not answer leaves the pass to whoever asked, 
   leaving.there = true;
   await expect(leaving.ask(pass)).rejects.toThrow("gone");
 });
+
+test("one that is asked for several passes has its time for each", async () => {
+  const asked: string[] = [];
+  const partner = new Partner(
+    "job/5",
+    folder,
+    (message) => {
+      if (message.type === "pass") asked.push(message.pass.file);
+    },
+    400,
+  );
+  partner.there = true;
+  const answers = [partner.ask(pass), partner.ask(pass)];
+  for (const id of [1, 2]) {
+    await Bun.sleep(250);
+    const file = join(folder, `late-${id}.f32`);
+    writeFloats(file, Float32Array.of(id));
+    partner.answered({ id, file });
+  }
+  expect((await Promise.all(answers)).map((values) => values?.[0])).toEqual([1, 2]);
+  expect(asked).toHaveLength(2);
+});
