@@ -114,6 +114,7 @@ export const playThrough =
       speechParts?: Uint8Array[];
       /** The attempt of each part, which are all of one chunk then; otherwise each is a chunk. */
       attempts?: number[];
+      beforeSpeech?: Promise<unknown>;
       meanwhile?: Promise<unknown>;
     } = {},
   ): Script =>
@@ -136,6 +137,7 @@ export const playThrough =
       run.send({ progress: { stage: "denoise", fraction: step / (steps + 1), step, steps, eta_seconds: 1 } });
       run.send({ preview: { content_type: "image/webp", data: Buffer.from(`preview ${step}`), step } });
     }
+    await options.beforeSpeech;
     for (const [part, data] of speechParts.entries()) {
       const seconds = { speech_seconds: 1.5 * part, speech_seconds_expected: 1.5 * speechParts.length };
       run.send({

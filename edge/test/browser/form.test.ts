@@ -129,6 +129,30 @@ describe.if(chromiumPath !== undefined)("the form in Chromium", () => {
     h.node.script = playable({ steps: 20, stepMs: 20 });
   });
 
+  test("what happens while the job is fetched is shown, although the answer is older", async () => {
+    const { promise: beforeSpeech, resolve: speak } = Promise.withResolvers<void>();
+    const { promise: meanwhile, resolve: go } = Promise.withResolvers<void>();
+    h.node.script = playable({ steps: 1, speechParts: [tone(0.4), tone(0.5)], beforeSpeech, meanwhile });
+    const job = /\/v1\/renders\/[^/]+$/;
+    await page.route(job, async (route) => {
+      const response = await route.fetch();
+      if ((await response.json()).stage === "denoise") {
+        speak();
+        await new Promise((resolve) => setTimeout(resolve, 500));
+      }
+      await route.fulfill({ response });
+    });
+    await page.goto(h.url);
+    await page.click("#generate");
+    await page.waitForFunction(() =>
+      document.querySelector("#status")?.textContent?.includes("1.5 of about"),
+    );
+    go();
+    await page.waitForFunction(() => document.querySelector("#status")?.textContent === "Done.");
+    await page.unroute(job);
+    h.node.script = playable({ steps: 20, stepMs: 20 });
+  });
+
   test("sentences that were spoken again are heard as they are in the end", async () => {
     const { promise: heard, resolve: go } = Promise.withResolvers<void>();
     const speechParts = [tone(0.3), tone(0.4), tone(0.6)];

@@ -267,15 +267,14 @@ function watch(id) {
   const source = form.api_key ? { close() {} } : new EventSource(`/v1/renders/${id}/events`);
   watching = source;
   let busy = false;
+  let stale = false;
   let over = false;
   let eta;
   let spoken = "";
   let previewed = 0;
   let isBoard = false;
   let timer;
-  const refresh = async () => {
-    if (busy || over || watching !== source) return;
-    busy = true;
+  const update = async () => {
     try {
       let job = await call(`/v1/renders/${id}`);
       isBoard = Boolean(job.spec.join);
@@ -314,13 +313,22 @@ function watch(id) {
         source.close();
         $("generate").disabled = false;
       }
-    } finally {
-      busy = false;
     }
+  };
+  const refresh = async () => {
+    // What happens while the job is fetched may be younger than the answer.
+    stale = true;
+    if (busy) return;
+    busy = true;
+    while (stale && !over && watching === source) {
+      stale = false;
+      await update();
+    }
+    busy = false;
     // A storyboard's events tell what its shots are at only as they start and end.
     const noEvents = isBoard || source.readyState === undefined || source.readyState === 2;
     clearTimeout(timer);
-    if (!over && noEvents) timer = setTimeout(refresh, POLL_MS);
+    if (!over && noEvents && watching === source) timer = setTimeout(refresh, POLL_MS);
   };
   if (source.addEventListener) {
     for (const type of EVENT_TYPES) source.addEventListener(type, refresh);
