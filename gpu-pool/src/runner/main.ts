@@ -34,8 +34,7 @@ async function start(given: RunnerSetup): Promise<void> {
     models = await Models.open(given);
     send({ type: "ready", warm: models.warm, seconds: (performance.now() - started) / 1000 });
   } catch (error) {
-    const full = "the device has too little free memory for the models: ";
-    send({ type: "setup_failed", message: `${isOutOfMemory(error) ? full : ""}${messageOf(error)}` });
+    send({ type: "setup_failed", message: messageOf(error), lacksMemory: isOutOfMemory(error) });
   }
 }
 

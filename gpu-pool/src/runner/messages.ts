@@ -184,7 +184,8 @@ export type RunnerStage = "load" | "denoise" | "decode" | "speech";
 
 export type FromRunner =
   | { type: "ready"; warm: string[]; seconds: number }
-  | { type: "setup_failed"; message: string }
+  /** `lacksMemory`: nothing else is wrong, and it may come back. */
+  | { type: "setup_failed"; message: string; lacksMemory: boolean }
   | { type: "warm"; warm: string[] }
   | { type: "accepted"; run: string; resumedStep: number }
   | { type: "progress"; run: string; stage: RunnerStage; done: number; total: number }

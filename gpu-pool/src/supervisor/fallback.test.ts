@@ -1,25 +1,18 @@
 import { afterEach, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { limitRunners } from "./testing/limited-runners.ts";
 import { clip, last, run, runRequest, speech, startTestNode, type TestNode } from "./testing/test-node.ts";
 import { asSdxlBesideSd15 } from "./testing/two-packs.ts";
 
 setDefaultTimeout(60_000);
 
-/** A file that imports the limiter: BUN_OPTIONS can't name a path with a space in it. */
-async function preload(folder: string): Promise<string> {
-  const file = join(folder, "preload.ts");
-  const limiter = new URL("../onnx/testing/limit-memory-preload.ts", import.meta.url).href;
-  await writeFile(file, `import ${JSON.stringify(limiter)};\n`);
-  return file;
-}
-
 let node: TestNode | undefined;
+let unlimited = () => {};
 afterEach(async () => {
   await node?.close();
   node = undefined;
-  process.env.BUN_OPTIONS = "";
+  unlimited();
 });
 
 async function start(damage: (pack: string) => Promise<void> = async () => {}): Promise<TestNode> {
@@ -48,9 +41,7 @@ function manifest(node: TestNode, job: string) {
 // Only Linux can refuse memory to a running process.
 if (process.platform === "linux")
   test("out of memory: every rung of the ladder is told, sd15 draws in the end, and the node goes on", async () => {
-    const folder = await mkdtemp(join(tmpdir(), "cartoon-preload-"));
-    process.env.BUN_OPTIONS = `--preload=${await preload(folder)}`;
-    process.env.CARTOON_TEST_SESSION_BYTES = "40000000";
+    unlimited = await limitRunners({ CARTOON_TEST_SESSION_BYTES: "40000000" });
     const node = await start();
     for (const job of ["first", "second"]) {
       const outcome = await draw(node, job, { clip: large, speech });

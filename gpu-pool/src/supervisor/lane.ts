@@ -1,11 +1,13 @@
 import type { RunnerJob, RunnerSetup, ToRunner } from "../runner/messages.ts";
-import { RunnerLost, RunnerProcess, type RunOutcome } from "./runner-process.ts";
+import { DeviceFull, RunnerLost, RunnerProcess, type RunOutcome } from "./runner-process.ts";
 
 export type LaneState = "starting" | "up" | "setup_failed" | "defunct" | "closed";
 
 // A runner that keeps dying is given up: something is wrong with the machine, not with one job.
 const MAX_DEATHS = 5;
 const RESTART_DELAY_MS = 500;
+// Whoever has the device's memory may be done with it.
+const FULL_DEVICE_DELAY_MS = 5_000;
 
 /** A runner, which is replaced when it dies. */
 export class Lane {
@@ -52,10 +54,20 @@ export class Lane {
       },
       (error: Error) => {
         if (error instanceof RunnerLost) return;
+        if (error instanceof DeviceFull) return this.#waitForMemory(runner, error.message);
         this.#set("setup_failed", error.message);
         runner.kill();
       },
     );
+  }
+
+  /** Tries again until the models fit: a full device is no fault of this node's. */
+  #waitForMemory(runner: RunnerProcess, detail: string): void {
+    if (this.#runner !== runner || this.state === "closed") return;
+    this.#runner = undefined;
+    runner.kill();
+    this.#set("starting", `the device has too little free memory for the models, waiting: ${detail}`);
+    this.#restart = setTimeout(() => this.#start(), FULL_DEVICE_DELAY_MS);
   }
 
   #exited(runner: RunnerProcess, detail: string): void {

@@ -6,6 +6,7 @@ import type { WatchResponse__Output } from "@cartoon/protos/gen/WatchResponse";
 import { status as Code, credentials, makeGenericClientConstructor } from "@grpc/grpc-js";
 import * as healthCheck from "grpc-health-check";
 import { parseNodeEnv } from "../env.ts";
+import { limitRunners } from "./testing/limited-runners.ts";
 import { clip, last, run, runRequest, startTestNode, type TestNode, waitFor } from "./testing/test-node.ts";
 import { openWorkDir } from "./work-dir.ts";
 
@@ -109,6 +110,23 @@ test("a pack that cannot be loaded is SETUP_FAILED with the reason, and takes no
   const refused = await run(one.client, runRequest(one.store, { clip }, { job_id: "a" }));
   expect(refused.error?.code).toBe(Code.UNAVAILABLE);
 });
+
+// Only Linux can refuse memory to a running process.
+if (process.platform === "linux")
+  test("models that do not fit when the node starts: it says so, waits, and is ready when there is room", async () => {
+    const unlimited = await limitRunners({ CARTOON_TEST_LOADING_BYTES: "0" });
+    try {
+      node = await startTestNode();
+      const status = () => node?.node.pool.status();
+      while (!status()?.detail) await Bun.sleep(20);
+      expect(status()?.detail).toContain("too little free memory for the models, waiting: ");
+      expect(status()).toMatchObject({ health: "NODE_HEALTH_STARTING", permits_free: 0 });
+    } finally {
+      unlimited();
+    }
+    await node.ready();
+    expect(node.node.pool.status()).toMatchObject({ detail: "", permits_free: 1 });
+  });
 
 test("a runner that dies five times in a row makes the node DEFUNCT", async () => {
   const one = await start();

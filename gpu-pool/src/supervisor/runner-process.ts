@@ -62,6 +62,11 @@ interface Assist {
   onLost: () => void;
 }
 
+/** The models do not fit into what the device has free. */
+export class DeviceFull extends Error {
+  override readonly name = "DeviceFull";
+}
+
 export interface RunnerProcessOptions {
   setup: RunnerSetup;
   onWarm: (warm: string[]) => void;
@@ -159,8 +164,10 @@ export class RunnerProcess {
     if (message.type === "ready") {
       this.#options.onWarm(message.warm);
       this.#settleReady.resolve({ seconds: message.seconds });
-    } else if (message.type === "setup_failed") this.#settleReady.reject(new Error(message.message));
-    else if (message.type === "warm") this.#options.onWarm(message.warm);
+    } else if (message.type === "setup_failed") {
+      const { message: why, lacksMemory } = message;
+      this.#settleReady.reject(lacksMemory ? new DeviceFull(why) : new Error(why));
+    } else if (message.type === "warm") this.#options.onWarm(message.warm);
     else this.#route(message);
   }
 
