@@ -1,4 +1,3 @@
-import { setImmediate as nextTick } from "node:timers/promises";
 import type { FromRunner, RunnerJob } from "./messages.ts";
 import type { Models } from "./models.ts";
 import type { Partner } from "./partner.ts";
@@ -14,10 +13,4 @@ export interface JobContext {
   finish: AbortSignal;
   partner: Partner;
   send: (message: FromRunner) => void;
-}
-
-/** Lets messages in (a cancel among them): the engine's runs block the event loop. */
-export async function breathe(signal: AbortSignal): Promise<void> {
-  await nextTick();
-  signal.throwIfAborted();
 }

@@ -1,6 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ClipSpec } from "@cartoon/protos";
+import { breathe } from "../breathe.ts";
 import type { Pack } from "../packs/index.ts";
 import {
   ClipOutOfMemory,
@@ -8,7 +9,7 @@ import {
   isOutOfMemory,
   MOST_FRAMES,
 } from "../pipelines/animatediff/index.ts";
-import { breathe, type JobContext } from "./context.ts";
+import type { JobContext } from "./context.ts";
 import { speakerFocus } from "./focus.ts";
 import { FrameFileWriter } from "./frame-file.ts";
 import type { FrameFile, RunnerJob, RunnerResult, Spoken } from "./messages.ts";

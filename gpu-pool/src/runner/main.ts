@@ -1,6 +1,6 @@
 // The child process that owns every ONNX session of one device. It talks to the supervisor over IPC alone.
 
-import { setImmediate as nextTick } from "node:timers/promises";
+import { breathe } from "../breathe.ts";
 import { type ClipAssistant, isOutOfMemory } from "../pipelines/animatediff/index.ts";
 import { answerPass, openAssistant } from "./assist.ts";
 import type { FromRunner, PassRequest, RunnerJob, RunnerSetup, Sharing, ToRunner } from "./messages.ts";
@@ -91,7 +91,7 @@ async function assist(sharing: Sharing): Promise<void> {
 let passes: Promise<void> = Promise.resolve();
 
 async function takePass(run: string, pass: PassRequest): Promise<void> {
-  await nextTick();
+  await breathe();
   const assistant = assisting?.run === run ? await assisting.assistant.catch(() => undefined) : undefined;
   const answer = assistant
     ? await answerPass(assistant, pass)

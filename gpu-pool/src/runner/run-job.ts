@@ -1,7 +1,8 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { breathe } from "../breathe.ts";
 import type { Speech } from "../pipelines/dia/index.ts";
-import { breathe, type JobContext } from "./context.ts";
+import type { JobContext } from "./context.ts";
 import { draw } from "./draw.ts";
 import type { RunnerJob, RunnerResult, SpeechFile } from "./messages.ts";
 import type { LoadedVoice } from "./models.ts";

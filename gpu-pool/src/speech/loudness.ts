@@ -1,5 +1,7 @@
 /** Loudness and true peak by ITU-R BS.1770-5 for one channel, and their correction. */
 
+import { breathe } from "../breathe.ts";
+
 interface Biquad {
   readonly b: readonly [number, number, number];
   readonly a: readonly [number, number];
@@ -242,11 +244,6 @@ export async function normaliseParts(
     }
   }
   return out;
-}
-
-async function breathe(signal?: AbortSignal): Promise<void> {
-  await new Promise((resolve) => setImmediate(resolve));
-  signal?.throwIfAborted();
 }
 
 /** Look-ahead limiter: the gain falls before a peak and rises slowly after it. */

@@ -1,4 +1,4 @@
-import { breathe } from "./breathe.ts";
+import { breathe } from "../../breathe.ts";
 import type { Buffers } from "./buffers.ts";
 import type { DenoiseState } from "./checkpoint.ts";
 import type { DenoiseHooks } from "./denoise.ts";

@@ -1,8 +1,8 @@
 import type { PackManifest, Warning } from "@cartoon/protos";
+import { breathe } from "../../breathe.ts";
 import type { AdapterFiles, LoraAdapter } from "../../lora/index.ts";
 import { loadNativeOps } from "../../onnx/native-ops.ts";
 import { Mt19937 } from "../../random/index.ts";
-import { breathe } from "./breathe.ts";
 import { type DenoiseState, decodeState, encodeState, settingsKey } from "./checkpoint.ts";
 import { decodeFrames } from "./decode.ts";
 import { denoise } from "./denoise.ts";

@@ -1,3 +1,4 @@
+import { breathe } from "../../breathe.ts";
 import { decodeContext, decodedLength, encodeContext } from "../../graphs/dac-config.ts";
 import { float32, floatOutput, int64 } from "../../onnx/session.ts";
 import type { Codes } from "./delay-pattern.ts";
@@ -49,7 +50,7 @@ export async function decodeFrames(
     );
     const skip = (start - first) * config.hop;
     samples.set(decoded.subarray(skip, skip + (end - start) * config.hop), (start - from) * config.hop);
-    await new Promise((resolve) => setImmediate(resolve));
+    await breathe();
   }
   return samples;
 }
@@ -76,7 +77,7 @@ export async function encodeSamples(dac: DacModel, samples: Float32Array): Promi
     const [first, last] = [Math.max(0, from - context), Math.min(frames, to + context)];
     const part = await runEncoder(dac, padded.slice(first * hop, last * hop));
     codes.push(...part.slice(from - first, to - first));
-    await new Promise((resolve) => setImmediate(resolve));
+    await breathe();
   }
   return codes;
 }

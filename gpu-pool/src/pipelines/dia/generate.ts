@@ -1,3 +1,4 @@
+import { breathe } from "../../breathe.ts";
 import type { Outputs } from "../../onnx/session.ts";
 import { float32, floatOutput, int64 } from "../../onnx/session.ts";
 import { Mt19937 } from "../../random/index.ts";
@@ -83,7 +84,7 @@ export async function generate(
     await options.onRows?.(batch.rowCount, (index) => batch.rowsOf(index));
     run = nextRun(model, run, frames, performance.now() - started);
     // The event loop gets its turn: a cancel arrives as a message.
-    await new Promise((resolve) => setImmediate(resolve));
+    await breathe();
   }
   return requests.map((request, b) => batch.result(request, b));
 }

@@ -1,3 +1,4 @@
+import { breathe } from "../../breathe.ts";
 import { type Generation, type GenerationRequest, generate, type OnRows } from "./generate.ts";
 import type { DiaModel } from "./model.ts";
 
@@ -50,7 +51,7 @@ export class GenerationQueue {
     if (this.#working) return;
     this.#working = true;
     // Those who ask in the same moment go together.
-    await new Promise((resolve) => setImmediate(resolve));
+    await breathe();
     while (this.#waiting.length > 0) await this.#makeBatch(this.#nextBatch());
     this.#working = false;
   }
