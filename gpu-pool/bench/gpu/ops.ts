@@ -18,7 +18,7 @@ import {
   nativeTemporalAttention,
 } from "../../src/graphs/target/native-kernels.ts";
 import { fusedKernels, plainKernels } from "../../src/graphs/target/nhwc-kernels.ts";
-import { loadNativeOps } from "../../src/onnx/native-ops.ts";
+import { givingBack, loadNativeOps } from "../../src/onnx/native-ops.ts";
 import { createSession, type Feeds, float32, floatOutput } from "../../src/onnx/session.ts";
 import { openWeights, type WeightSet } from "../../src/weights/weight-set.ts";
 import { distance, say } from "./measure.ts";
@@ -429,12 +429,11 @@ async function runsWhileGivingBack(): Promise<boolean> {
   const g = new GraphBuilder();
   g.output("twice", op.add(g, g.input("x", "float32", [2]), op.floats(g, [1, 2], [2])));
   const session = await createSession(g.build("giving-back"), join(folder, "cache"));
-  library?.giveBack(true);
   try {
-    const outputs = await session.run({ x: float32(Float32Array.of(1, 2), [2]) });
+    const feeds = { x: float32(Float32Array.of(1, 2), [2]) };
+    const outputs = await givingBack(() => session.run(feeds));
     return floatOutput(outputs, "twice").join() === "2,4";
   } finally {
-    library?.giveBack(false);
     await session.release();
   }
 }

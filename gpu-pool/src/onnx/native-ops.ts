@@ -55,3 +55,14 @@ export function loadNativeOps(path: string = NATIVE_OPS_PATH): NativeOps | undef
   };
   return loaded;
 }
+
+/** Does `work` while sessions give the GPU back what they leave unused; without the library, just does it. */
+export async function givingBack<T>(work: () => Promise<T>): Promise<T> {
+  const native = loadNativeOps();
+  native?.giveBack(true);
+  try {
+    return await work();
+  } finally {
+    native?.giveBack(false);
+  }
+}

@@ -4,7 +4,7 @@ import { largestTensor, MAX_CUDA_ELEMENTS } from "../graphs/builder/largest-tens
 import type { DType, OnnxModel, Value } from "../graphs/builder/types.ts";
 import { toHalfArray } from "../weights/float16.ts";
 import { installModel } from "./model-cache.ts";
-import { loadNativeOps } from "./native-ops.ts";
+import { givingBack, loadNativeOps } from "./native-ops.ts";
 import { loadRuntime } from "./runtime.ts";
 
 export interface SessionOptions {
@@ -104,7 +104,8 @@ export class Session {
     }
     for (const { name } of this.inputs) if (!tensors[name]) throw new Error(`input "${name}" is missing`);
     if (Number.isFinite(this.#maxElements)) this.#checkSizes(feeds);
-    const results = await this.#runAndGiveBack(tensors);
+    const compute = () => this.#session.run(tensors);
+    const results = await (this.#givesBack ? givingBack(compute) : compute());
     const outputs: Outputs = {};
     for (const [name, tensor] of Object.entries(results)) {
       outputs[name] = {
@@ -114,17 +115,6 @@ export class Session {
       };
     }
     return outputs;
-  }
-
-  /** With `givesBack`, the library is told to for as long as the run takes. */
-  async #runAndGiveBack(tensors: Record<string, Tensor>): Promise<InferenceSession.OnnxValueMapType> {
-    const native = this.#givesBack ? loadNativeOps() : undefined;
-    native?.giveBack(true);
-    try {
-      return await this.#session.run(tensors);
-    } finally {
-      native?.giveBack(false);
-    }
   }
 
   /** Refuses sizes at which a tensor inside the graph outgrows the provider's kernels. */
@@ -143,7 +133,7 @@ export class Session {
     );
   }
 
-  /** What is fed again, as the 1,804 LoRA matrices of a clip are in every step, is looked at and converted once. */
+  /** What is fed again, as a clip's LoRA matrices are in every step, is looked at and converted once. */
   #tensorOf(name: string, feed: TensorValue): Tensor {
     const known = this.#tensors.get(feed);
     if (known?.name === name) return known.tensor;

@@ -1,7 +1,7 @@
 import type { PackManifest, Warning } from "@cartoon/protos";
 import { breathe } from "../../breathe.ts";
 import type { AdapterFiles, LoraAdapter } from "../../lora/index.ts";
-import { loadNativeOps } from "../../onnx/native-ops.ts";
+import { givingBack, loadNativeOps } from "../../onnx/native-ops.ts";
 import { Mt19937 } from "../../random/index.ts";
 import { type DenoiseState, decodeState, encodeState, settingsKey } from "./checkpoint.ts";
 import { decodeFrames } from "./decode.ts";
@@ -156,13 +156,8 @@ export class Run {
     if (this.#parts.smallMemory) loadNativeOps()?.giveBack(on);
   }
 
-  async #givingBack<T>(on: boolean, work: () => Promise<T>): Promise<T> {
-    if (on) this.#giveBack(true);
-    try {
-      return await work();
-    } finally {
-      if (on) this.#giveBack(false);
-    }
+  #givingBack<T>(on: boolean, work: () => Promise<T>): Promise<T> {
+    return on && this.#parts.smallMemory ? givingBack(work) : work();
   }
 
   #predictor(prompts: EncodedPrompts): Predictor {
