@@ -10,17 +10,23 @@ export interface WeightedAdapter {
   weight: number;
 }
 
+/** How a graph takes LoRA matrices. */
+export interface LoraFormat {
+  readonly dtype: "float32" | "float16";
+  readonly layout: LoraLayout;
+}
+
 /**
  * Graph inputs that apply any number of adapters at once: `A = [A₁; A₂; …]` over the ranks and
  * `B = [w₁s₁B₁ | w₂s₂B₂ | …]`, which equals adding every delta to the weights. A target that no adapter changes
  * gets rank 0, or zeros where all targets have one rank.
- * @param options of the graph; by default float32, and inputs for each target
+ * @param format of the graph; by default float32, and inputs for each target
  */
 export function joinAdapters(
   component: LoraComponent,
   targets: readonly LoraTarget[],
   adapters: readonly WeightedAdapter[],
-  { dtype = "float32", layout = "apart" }: { dtype?: "float32" | "float16"; layout?: LoraLayout } = {},
+  { dtype = "float32", layout = "apart" }: Partial<LoraFormat> = {},
 ): Feeds {
   const layersOf = (target: LoraTarget): Scaled[] =>
     adapters.flatMap(({ adapter, weight }) => {
@@ -38,7 +44,7 @@ interface Joined {
 
 const rankOf = ({ layers }: Joined) => layers.reduce((sum, { layer }) => sum + layer.rank, 0);
 
-function apart(joined: readonly Joined[], dtype: "float32" | "float16"): Feeds {
+function apart(joined: readonly Joined[], dtype: LoraFormat["dtype"]): Feeds {
   const feeds: Record<string, TensorValue> = {};
   const make = (data: Float32Array, shape: number[]) =>
     dtype === "float16" ? { dtype, data: toHalfArray(data), shape } : float32(data, shape);
@@ -54,7 +60,7 @@ function apart(joined: readonly Joined[], dtype: "float32" | "float16"): Feeds {
 /** What the kernel multiplies at a time. */
 const RANK_STEP = 16;
 
-function together(joined: readonly Joined[], dtype: "float32" | "float16"): Feeds {
+function together(joined: readonly Joined[], dtype: LoraFormat["dtype"]): Feeds {
   const rank = RANK_STEP * Math.ceil(Math.max(0, ...joined.map(rankOf)) / RANK_STEP);
   const columns = joined.reduce((sum, { target }) => sum + target.in, 0);
   const rows = joined.reduce((sum, { target }) => sum + target.out, 0);
@@ -62,13 +68,14 @@ function together(joined: readonly Joined[], dtype: "float32" | "float16"): Feed
   const numbers = (data: Float32Array) => (dtype === "float16" ? toHalfArray(data) : data);
   const a = make(rank * columns);
   const b = make(rank * rows);
-  let before = { a: 0, b: 0 };
+  const before = { a: 0, b: 0 };
   for (const { target, layers } of joined) {
     if (layers.length > 0) {
       a.set(numbers(joinA(layers, rank, target.in)), before.a);
       b.set(numbers(joinB(layers, rank, target.out)), before.b);
     }
-    before = { a: before.a + rank * target.in, b: before.b + rank * target.out };
+    before.a += rank * target.in;
+    before.b += rank * target.out;
   }
   return {
     "lora.A": { dtype, data: a, shape: [rank, columns] },

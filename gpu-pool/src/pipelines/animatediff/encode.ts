@@ -66,9 +66,8 @@ async function encodeTexts(
   for (const [i, encoder] of encoders.entries()) {
     const empty = promptChunks(encoder.tokenizer, []);
     const chunks = (chunked[i] ?? []).flatMap((own) => [...own, ...repeat(empty, passes - own.length)]);
-    const { loraTargets, loraType: dtype, loraLayout: layout } = encoder;
-    const component = COMPONENTS[i] ?? "text_encoder";
-    const lora = joinAdapters(component, loraTargets, adapters, { dtype, layout });
+    const { loraTargets, loraFormat } = encoder;
+    const lora = joinAdapters(COMPONENTS[i] ?? "text_encoder", loraTargets, adapters, loraFormat);
     const { hidden, pooled } = await encoder.encode(
       chunks.map((chunk) => chunk.ids),
       clipSkip,

@@ -39,8 +39,7 @@ export async function loadTextModel(
     width: config.hidden_size,
     pooledWidth: projected ? (config.projection_dim ?? config.hidden_size) : 0,
     loraTargets: model.loraTargets,
-    loraType: target.dtype,
-    loraLayout: model.loraLayout,
+    loraFormat: { dtype: target.dtype, layout: model.loraLayout },
     encode: async (ids, clipSkip, lora) => {
       const output = hiddenOutput(family, layers, clipSkip);
       if (kept) return encode(kept, ids, output, projected, lora);

@@ -62,8 +62,7 @@ export async function loadUnet(
     maxFrames: shape.maxFrames,
     layersPerBlock,
     loraTargets: unet.model.loraTargets,
-    loraType: targetOf(options).dtype,
-    loraLayout: unet.model.loraLayout,
+    loraFormat: { dtype: targetOf(options).dtype, layout: unet.model.loraLayout },
     predict: async (input) => (await run(input, input.inTwos ? nothingNext(input) : undefined)).first,
     predictTwo: async (input, next) => {
       const { first, second } = await run(input, next);

@@ -1,8 +1,7 @@
-import type { LoraLayout, LoraTarget } from "../../graphs/builder/types.ts";
+import type { LoraTarget } from "../../graphs/builder/types.ts";
+import type { LoraFormat } from "../../lora/index.ts";
 import type { Feeds } from "../../onnx/session.ts";
 import type { ClipTokenizer } from "../../tokenizers/index.ts";
-
-export type LoraType = "float32" | "float16";
 
 /** A CLIP text encoder with its tokenizer. */
 export interface TextModel {
@@ -12,9 +11,7 @@ export interface TextModel {
   /** Features of the pooled text; 0 for encoders without projection. */
   readonly pooledWidth: number;
   readonly loraTargets: readonly LoraTarget[];
-  /** Number format of the LoRA inputs. */
-  readonly loraType: LoraType;
-  readonly loraLayout: LoraLayout;
+  readonly loraFormat: LoraFormat;
   /**
    * @param ids one text encoder pass each
    * @param clipSkip layers left out at the end, beyond what the model family leaves out anyway
@@ -68,9 +65,7 @@ export interface Unet {
   readonly maxFrames: number;
   readonly layersPerBlock: number;
   readonly loraTargets: readonly LoraTarget[];
-  /** Number format of the LoRA inputs. */
-  readonly loraType: LoraType;
-  readonly loraLayout: LoraLayout;
+  readonly loraFormat: LoraFormat;
   /** @returns the prediction, in the layout of `sample` */
   predict(input: UnetInput): Promise<Float32Array>;
   /** Two steps in one run. @returns both predictions */

@@ -204,8 +204,8 @@ export class WindowPredictor implements Predictor {
     if (known) return known;
     const mixed = this.#adapters.map(({ adapter }, i) => ({ adapter, weight: weights[i] ?? 0 }));
     const started = performance.now();
-    const { loraTargets, loraType: dtype, loraLayout: layout } = this.#unet;
-    const feeds = joinAdapters("unet", loraTargets, mixed, { dtype, layout });
+    const { loraTargets, loraFormat } = this.#unet;
+    const feeds = joinAdapters("unet", loraTargets, mixed, loraFormat);
     if (mixed.length > 0) this.#options.onLora?.((performance.now() - started) / 1000);
     this.#mixes.set(key, feeds);
     return feeds;
