@@ -69,14 +69,13 @@ export function schedulerStep(
   };
   const { clip } = scheduler;
   // Out of the loop, which has millions of turns in each step.
-  const { x0Sample, x0Output } = k;
   const clips = clip !== Number.POSITIVE_INFINITY;
   const before = k.previousX0 === 0 ? undefined : previousX0;
   const fresh = k.noise === 0 ? undefined : noise;
   for (let i = 0; i < sample.length; i++) {
     const x = sample[i] as number;
     const out = output[i] as number;
-    const guess = Math.fround(x0Sample * x + x0Output * out);
+    const guess = Math.fround(k.x0Sample * x + k.x0Output * out);
     const clean = clips ? Math.min(clip, Math.max(-clip, guess)) : guess;
     let value = k.sample * x + k.output * out + k.x0 * clean;
     if (before) value += k.previousX0 * (before[i] as number);

@@ -33,7 +33,7 @@ export function gatherFrames(
   latents: Float32Array,
   shape: LatentShape,
   indices: readonly number[],
-  out: Float32Array = new Float32Array(shape.channels * indices.length * shape.height * shape.width),
+  out: Float32Array = new Float32Array(latentCount({ ...shape, frames: indices.length })),
 ): Float32Array {
   const area = shape.height * shape.width;
   for (let channel = 0; channel < shape.channels; channel++)

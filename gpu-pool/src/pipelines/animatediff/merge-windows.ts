@@ -1,4 +1,4 @@
-import { isWholeClip, type LatentShape } from "./latents.ts";
+import { isWholeClip, type LatentShape, latentCount } from "./latents.ts";
 import { type FrameWindow, pyramidWeights } from "./windows.ts";
 
 /** What one window says of a frame. */
@@ -26,7 +26,7 @@ export function mergeWindows(
   const [first] = parts;
   if (first && parts.length === 1 && isWholeClip(shape, windows[0] ?? [])) return first;
   const area = shape.height * shape.width;
-  const merged = place(shape.channels * shape.frames * area);
+  const merged = place(latentCount(shape));
   for (const [frame, shares] of sharesByFrame(parts, windows, shape.frames).entries()) {
     const divisor = shares.reduce((sum, { weight }) => sum + weight, 0);
     for (let channel = 0; channel < shape.channels; channel++) {

@@ -1,4 +1,5 @@
 import type { Predictor, WindowPass } from "./predict.ts";
+import type { FrameWindow } from "./windows.ts";
 
 /**
  * What a partner does of one step: a half of each window with guidance, every second window without. It is asked for
@@ -7,29 +8,37 @@ import type { Predictor, WindowPass } from "./predict.ts";
 export class PartnerShare {
   readonly part: "cond" | "uncond";
   readonly #predictor: Predictor;
-  readonly #passes: readonly (() => WindowPass)[];
+  readonly #windows: readonly FrameWindow[];
+  readonly #passOf: (window: FrameWindow) => WindowPass;
   /** Windows that it was not asked for yet. */
   readonly #left: number[];
   readonly #begun = new Map<number, Promise<Float32Array | undefined>>();
 
-  constructor(predictor: Predictor, passes: readonly (() => WindowPass)[], guided: boolean) {
+  /** @param passOf what a window is predicted from; made when it is asked for */
+  constructor(
+    predictor: Predictor,
+    windows: readonly FrameWindow[],
+    passOf: (window: FrameWindow) => WindowPass,
+    guided: boolean,
+  ) {
     this.#predictor = predictor;
-    this.#passes = passes;
+    this.#windows = windows;
+    this.#passOf = passOf;
     this.part = guided ? "uncond" : "cond";
-    const theirs = predictor.shared ? [...passes.keys()] : [];
-    this.#left = theirs.filter((window) => guided || window % 2 === 1);
+    const theirs = predictor.shared ? [...windows.keys()] : [];
+    this.#left = theirs.filter((i) => guided || i % 2 === 1);
     this.ask();
   }
 
   /** Asks for its next window, where there is one, and a partner. Called before every pass here. */
   ask(): void {
-    const [window] = this.#left;
-    const pass = window === undefined ? undefined : this.#passes[window];
-    const answer = pass && this.#predictor.begin(pass(), this.part);
-    if (window === undefined || !answer) return;
+    const [i] = this.#left;
+    const window = this.#windows[i ?? -1];
+    const answer = window && this.#predictor.begin(this.#passOf(window), this.part);
+    if (i === undefined || !answer) return;
     this.#left.shift();
     this.#begun.set(
-      window,
+      i,
       answer.catch(() => undefined),
     );
   }

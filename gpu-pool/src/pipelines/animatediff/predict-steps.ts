@@ -3,7 +3,7 @@ import type { Buffers } from "./buffers.ts";
 import type { DenoiseState } from "./checkpoint.ts";
 import type { DenoiseHooks } from "./denoise.ts";
 import { guide, isGuided } from "./guidance.ts";
-import { gatherFrames, isWholeClip, type LatentShape, scaled } from "./latents.ts";
+import { gatherFrames, isWholeClip, type LatentShape, latentCount, scaled } from "./latents.ts";
 import { mergeWindows } from "./merge-windows.ts";
 import { PartnerShare } from "./partner-share.ts";
 import type { NextSteps, Prediction, Predictor, WindowPass } from "./predict.ts";
@@ -47,11 +47,7 @@ async function predictOne(steps: StepsToPredict, guided: boolean): Promise<Float
   const windows = contextWindows(clip.windows, step);
   const passOf = windowPasses(steps);
   const done: Record<keyof Prediction, Float32Array[]> = { cond: [], uncond: [] };
-  const help = new PartnerShare(
-    predictor,
-    windows.map((window) => () => passOf(window)),
-    guided,
-  );
+  const help = new PartnerShare(predictor, windows, passOf, guided);
   const here = async <T>(work: () => Promise<T>): Promise<T> => {
     // Messages (cancel, above all) are read here: a pass blocks the event loop.
     await breathe();
@@ -83,7 +79,7 @@ async function predictOne(steps: StepsToPredict, guided: boolean): Promise<Float
  * where windows overlap, that is an approximation on top of the reuse.
  */
 async function predictTwo(steps: StepsToPredict, guided: boolean): Promise<Float32Array[]> {
-  const { clip, shape, predictor, state, hooks } = steps;
+  const { clip, predictor, state, hooks } = steps;
   const { step } = state;
   const { timesteps } = clip.scheduler;
   const windows = contextWindows(clip.windows, step);
@@ -99,7 +95,7 @@ async function predictTwo(steps: StepsToPredict, guided: boolean): Promise<Float
     hooks.check(step);
     const next: NextSteps = {
       timestep: timesteps[step + 1] ?? 0,
-      base: gatherFrames(base, shape, window),
+      base: framesOf(steps, base, window, "window base"),
       mix,
     };
     const pair = await predictor.predictTwo?.(passOf(window), next);
@@ -116,27 +112,35 @@ async function predictTwo(steps: StepsToPredict, guided: boolean): Promise<Float
 }
 
 /** What a window's frames are predicted from; that of the window before is gone then. */
-function windowPasses({ clip, shape, state: { step, latents }, buffers }: StepsToPredict) {
+function windowPasses(steps: StepsToPredict): (window: FrameWindow) => WindowPass {
+  const { clip, shape, buffers } = steps;
+  const { step, latents } = steps.state;
   const scale = clip.scheduler.inputScales[step] ?? 1;
   const timestep = clip.scheduler.timesteps[step] ?? 0;
   const all = scale === 1 ? latents : scaled(latents, scale, buffers.take("scaled", latents.length));
-  const framePixels = shape.channels * shape.height * shape.width;
-  return (window: FrameWindow): WindowPass => {
-    const sample = isWholeClip(shape, window)
-      ? all
-      : gatherFrames(all, shape, window, buffers.take("window", window.length * framePixels));
-    return { sample, shape, window, timestep };
-  };
+  return (window) => ({ sample: framesOf(steps, all, window, "window"), shape, window, timestep });
+}
+
+/** A window's frames of all, which are those themselves where it is the whole clip. */
+function framesOf(
+  { shape, buffers }: StepsToPredict,
+  all: Float32Array,
+  window: FrameWindow,
+  purpose: string,
+): Float32Array {
+  if (isWholeClip(shape, window)) return all;
+  const length = latentCount({ ...shape, frames: window.length });
+  return gatherFrames(all, shape, window, buffers.take(purpose, length));
 }
 
 /** The next step's sample, scaled for the model, as `base + slope · output`: what the sampler's table says. */
-function affineStep({ clip, state, noise }: StepsToPredict): { base: Float32Array; slope: number } {
+function affineStep({ clip, state, noise, buffers }: StepsToPredict): { base: Float32Array; slope: number } {
   const { step, latents, previousX0 } = state;
   const k = clip.scheduler.steps[step];
   if (!k) throw new RangeError(`step ${step} of ${clip.scheduler.steps.length}`);
   const inputScale = clip.scheduler.inputScales[step + 1] ?? 1;
   const own = k.sample + k.x0 * k.x0Sample;
-  const base = new Float32Array(latents.length);
+  const base = buffers.take("base", latents.length);
   for (let i = 0; i < base.length; i++) {
     const before = k.previousX0 === 0 ? 0 : k.previousX0 * (previousX0?.[i] ?? 0);
     const fresh = k.noise === 0 ? 0 : k.noise * (noise?.[i] ?? 0);
