@@ -12,7 +12,7 @@ import { type CudaOptions, cudaTarget, nativeCheckTarget } from "../../src/graph
 import { NATIVE_PARTS, nativePartsFor } from "../../src/graphs/target/native-kernels.ts";
 import type { Target } from "../../src/graphs/target/target.ts";
 import { buildUnetMotion } from "../../src/graphs/unet-motion.ts";
-import { numbersToReserve, planUnet } from "../../src/graphs/unet-plan.ts";
+import { numbersToReserve, planUnet, smallModeChunks } from "../../src/graphs/unet-plan.ts";
 import type { LoraLayer } from "../../src/lora/adapter.ts";
 import { joinAdapters } from "../../src/lora/index.ts";
 import { loadNativeOps } from "../../src/onnx/native-ops.ts";
@@ -263,7 +263,7 @@ async function memory(): Promise<void> {
     own,
   );
   const batch = small ? 1 : 2;
-  const feedForwardChunks = small && !options.native?.includes("feedForward") ? 4 : 1;
+  const feedForwardChunks = small ? smallModeChunks(options.native ?? []) : 1;
   const { session, model } = await make(batch, { ...options, feedForwardChunks }, true, {
     ...own,
     reserve: small,

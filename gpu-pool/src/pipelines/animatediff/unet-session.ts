@@ -2,14 +2,17 @@ import type { OnnxModel } from "../../graphs/builder/types.ts";
 import type { UnetMotionShape } from "../../graphs/config/unet.ts";
 import type { LoraScope } from "../../graphs/target/target.ts";
 import { buildUnetMotion, SYMBOLIC_UNET_SIZES, type UnetSizes } from "../../graphs/unet-motion.ts";
-import { type ClipSize, numbersToReserve, planUnet, type UnetPlan } from "../../graphs/unet-plan.ts";
+import {
+  type ClipSize,
+  numbersToReserve,
+  planUnet,
+  smallModeChunks,
+  type UnetPlan,
+} from "../../graphs/unet-plan.ts";
 import { createSession, type Feeds, int64, type Session } from "../../onnx/session.ts";
 import type { WeightSet } from "../../weights/weight-set.ts";
 import { nativeParts, needsFixedSizes, sessionOptions, targetOf } from "./device.ts";
 import type { LoadOptions } from "./types.ts";
-
-/** Saves 6 GiB at 1024x1024 for 1 % of the time; not needed where values and gates are never held. */
-const SMALL_MEMORY_CHUNKS = 4;
 
 export interface UnetParts {
   shape: UnetMotionShape;
@@ -79,8 +82,7 @@ export class UnetSession {
   #plan(size: ClipSize): { plan: UnetPlan | undefined; sizes: UnetSizes } {
     if (this.#unet.options.device === "cpu") return { plan: undefined, sizes: SYMBOLIC_UNET_SIZES };
     // One graph for guided and unguided steps: what fits both.
-    const held = !nativeParts().includes("feedForward");
-    const chunks = this.#unet.options.smallMemory && held ? SMALL_MEMORY_CHUNKS : 1;
+    const chunks = this.#unet.options.smallMemory ? smallModeChunks(nativeParts()) : 1;
     const [single, double] = [1, 2].map((batch) => planUnet(this.#unet.shape, { ...size, batch }, chunks));
     const plan = {
       temporalPacking: Math.min(single?.temporalPacking ?? 1, double?.temporalPacking ?? 1),
