@@ -3,6 +3,7 @@
 #include "kernels.cuh"
 #include "operator.cuh"
 
+namespace {
 namespace adapted {
 
 /// A warp makes ROWS x 32 numbers, a block WARPS of those side by side.
@@ -116,3 +117,4 @@ OrtStatus* compute(void* kernel, OrtKernelContext* context) {
 }
 
 }  // namespace adapted
+}  // namespace
